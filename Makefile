@@ -1,0 +1,144 @@
+# Everything that a newcomer, a developer and the automatic checks call. Each target sets up what it needs and says so.
+#
+#   make run      builds all, starts the gateway with the shipped plugins, prints what to try
+#   make test     everything that must be green: format, lints, docs, licences, units, guests, end to end
+#   make bench    measures, and prints the figures of docs/performance.md
+#   make fuzz     the fuzz targets for FUZZ_SECONDS each (their corpora run in `make test`)
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+
+GUEST := wasm32-unknown-unknown
+GUEST_DIR := target/guest
+# Assertions and overflow checks in Weir's own crates; the dependencies are those of the release build.
+CHECKED := --release --config .cargo/checked.toml
+FUZZ_SECONDS ?= 600
+VENV := target/venv
+TOOLS := target/tools
+export CARGO_TERM_COLOR ?= auto
+export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
+
+say = @printf '\033[1m== %s\033[0m\n' "$(1)"
+
+.PHONY: build run test bench fuzz host plugins guests lint format deny docs unit guest-tests sans-io e2e peers clean
+
+build: host plugins
+
+host:
+	$(call say,building the gateway (the first time takes some minutes))
+	cargo build --release --package weir
+
+# The standard library of the guests' target: rustup fetches it where it is missing.
+.PHONY: guest-target
+guest-target:
+	@if [ ! -d "$$(rustc --print target-libdir --target $(GUEST))" ]; then \
+	  echo "adding the Rust target $(GUEST)"; \
+	  rustup target add $(GUEST) || { echo "cannot add it; run: rustup target add $(GUEST)" >&2; exit 1; }; \
+	fi
+
+plugins: guest-target
+	$(call say,building the shipped plugins)
+	cargo build --release --target $(GUEST) --manifest-path plugins/Cargo.toml --target-dir $(GUEST_DIR)
+	@mkdir -p target/plugins
+	@for wasm in $(GUEST_DIR)/$(GUEST)/release/*.wasm; do \
+	  name=$$(basename "$$wasm" | tr _ -); cp "$$wasm" "target/plugins/.$$name" && mv "target/plugins/.$$name" "target/plugins/$$name"; \
+	done
+	@ls -l target/plugins/*.wasm | awk '{ print "  " $$9, $$5, "bytes" }'
+
+# A directory of its own, so that what is tried there leaves the sources alone.
+run: build
+	@mkdir -p target/run/plugins
+	@cp -n examples/quickstart/plugins/*.toml target/run/plugins/ 2>/dev/null || true
+	@cp target/plugins/wordfilter.wasm target/run/plugins/10-wordfilter.wasm
+	@cp target/plugins/enrich.wasm target/run/plugins/20-enrich.wasm
+	$(call say,starting the gateway in target/run (stop it with Ctrl-C))
+	@cd target/run && exec ../release/weir run
+
+test: lint unit guest-tests sans-io e2e
+	$(call say,all green)
+
+lint: format docs deny
+	$(call say,clippy)
+	cargo clippy $(CHECKED) --workspace --all-targets -- -D warnings
+	cargo clippy --release --manifest-path plugins/Cargo.toml --target-dir $(GUEST_DIR) --all-targets -- -D warnings
+
+format:
+	$(call say,rustfmt)
+	cargo fmt --all --check
+	cargo fmt --all --check --manifest-path plugins/Cargo.toml
+	cargo fmt --all --check --manifest-path tests/guests/Cargo.toml
+
+docs:
+	$(call say,rustdoc)
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+
+# Licences, duplicates, sources, and who may depend on whom. Advisories need their database, which not every network reaches.
+deny: $(TOOLS)/bin/cargo-deny
+	$(call say,cargo-deny)
+	cargo deny check bans licenses sources
+	@if cargo tree --workspace --edges normal --invert ring 2>/dev/null | grep -q .; then echo "ring is in the tree: TLS is aws-lc-rs alone" >&2; exit 1; fi
+	@cargo deny check advisories 2>target/advisories.log || { \
+	  if grep -q 'failed to fetch\|failed to acquire\|unable to open' target/advisories.log; then \
+	    echo "advisories: not checked, the database cannot be reached from here"; \
+	  else cat target/advisories.log; exit 1; fi; }
+
+$(TOOLS)/bin/cargo-deny:
+	$(call say,installing cargo-deny into $(TOOLS))
+	@if command -v cargo-deny >/dev/null; then mkdir -p $(TOOLS)/bin && ln -sf "$$(command -v cargo-deny)" $@; \
+	else cargo install --locked --quiet --root $(TOOLS) cargo-deny@0.20.2; fi
+
+unit: guests
+	$(call say,unit tests)
+	cargo test $(CHECKED) --workspace --exclude weir-tests
+
+guest-tests:
+	$(call say,tests of the shipped plugins)
+	cargo test --release --manifest-path plugins/Cargo.toml --target-dir $(GUEST_DIR)
+
+# The crates that do no I/O have no way to do any where there is none.
+sans-io: guest-target
+	$(call say,the sans-IO crates for $(GUEST))
+	cargo build --release --package weir-codec --package weir-core --target $(GUEST)
+
+guests: guest-target
+	$(call say,building guest programs that misbehave on purpose)
+	cargo build --release --examples --target $(GUEST) --manifest-path tests/guests/Cargo.toml --target-dir target/guests
+
+e2e: plugins guests peers
+	$(call say,end to end)
+	cargo build $(CHECKED) --package weir
+	cargo test $(CHECKED) --package weir-tests
+
+# Clients and servers that we did not write.
+peers: $(VENV)/.ready target/node/.ready
+
+$(VENV)/.ready: tests/peers/requirements.txt
+	$(call say,installing Python peers into $(VENV))
+	python3 -m venv $(VENV) || { \
+	  echo "python3 has no venv module; installing Debian's python3-venv"; \
+	  apt-get update -q && apt-get install -y -q python3-venv && python3 -m venv $(VENV); }
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/peers/requirements.txt
+	@touch $@
+
+target/node/.ready: tests/peers/package.json
+	$(call say,installing Node peers into target/node)
+	@command -v npm >/dev/null || { echo "npm is missing; installing Debian's nodejs and npm"; apt-get update -q && apt-get install -y -q nodejs npm; }
+	@mkdir -p target/node && cp tests/peers/package.json target/node/
+	npm install --prefix target/node --silent --no-audit --no-fund
+	@touch $@
+
+bench: build
+	$(call say,benchmarks)
+	cargo bench --package weir-plugin --bench calls
+	cargo run --release --package weir-tests --bin bench
+
+fuzz:
+	$(call say,fuzzing $(FUZZ_SECONDS) s a target)
+	@command -v cargo-fuzz >/dev/null || cargo install --locked --quiet --root $(TOOLS) cargo-fuzz
+	cd host/codec/fuzz && for target in $$(RUSTC_BOOTSTRAP=1 cargo fuzz list); do \
+	  RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$$target" -- -max_total_time=$(FUZZ_SECONDS); done
+
+clean:
+	cargo clean
