@@ -1,0 +1,52 @@
+//! Sessions, chains, routes, queues and groups: everything between bytes and plugins, as a state machine.
+//!
+//! This crate does no I/O, reads no clock (time is an argument), starts no task and takes no lock on the way of a message; it knows
+//! neither sockets nor the plugin engine (a [`Program`] is an argument too). It builds for wasm32, and a seeded test runs thousands
+//! of sessions with plugins that lie, without a socket.
+
+mod attribute;
+mod conn;
+mod group;
+mod id;
+mod lifecycle;
+mod mail;
+mod message;
+mod origin;
+mod program;
+mod queue;
+mod reason;
+mod roster;
+mod slab;
+mod snapshot;
+mod stats;
+mod time;
+mod verdict;
+mod wheel;
+mod worker;
+
+pub use attribute::{
+    Attributes, Directory, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTE_VALUE, MAX_ATTRIBUTES, MAX_GROUP_NAME, Presence,
+};
+pub use conn::End;
+pub use id::{BindingId, ClusterId, ConnId, Lane, ListenerId, SessionId, WorkerId};
+pub use lifecycle::{LifeEvent, Phase};
+pub use mail::{Mail, Post};
+pub use message::{Direction, Kind, Message, Payload, Transport};
+pub use program::{Call, Directions, Failure, FailureCause, Instance, Program, Seat, SessionInfo, TlsInfo};
+pub use queue::{Queue, Tally};
+pub use reason::{CloseReason, DropReason};
+pub use roster::Notice;
+pub use snapshot::{
+    Chain, ClusterPolicy, Limits, Link, ListenerPolicy, OnFailure, Route, SlowConsumer, Snapshot,
+};
+pub use stats::{
+    CallStats, ClusterStats, Counter, DeliveryStats, Ends, Histogram, IntakeStats, ListenerStats, Reasons,
+    TargetKind, WorkerStats,
+};
+pub use time::Time;
+pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};
+
+/// Messages that plugins send make plugins send: after so many steps the next is dropped and counted.
+pub const MAX_HOPS: u8 = 4;
+
+pub use worker::{Connect, Farewell, Flow, Opening, Status, Worker};

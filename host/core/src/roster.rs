@@ -1,0 +1,398 @@
+//! A worker's plugin instances: one for each binding, renewed when it fails, replaced when its generation changes.
+
+use crate::id::BindingId;
+use crate::program::{Call, Failure, FailureCause, Instance, Seat};
+use crate::snapshot::{Link, Snapshot};
+use crate::time::Time;
+use crate::verdict::Effect;
+use std::time::Duration;
+
+#[derive(Default)]
+pub(crate) struct Roster {
+    slots: Vec<Slot>,
+    /// Failures that nobody has logged yet.
+    pub(crate) notices: Vec<Notice>,
+}
+
+/// A plugin failure, for the log.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// The binding's name.
+    pub binding: std::sync::Arc<str>,
+    /// Which version of it.
+    pub generation: u64,
+    /// What happened.
+    pub failure: Failure,
+    /// When the next instance is made; `None`: at the next call.
+    pub retry_in: Option<Duration>,
+}
+
+/// Which of a plugin's functions is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Open,
+    Message,
+    Close,
+    Timer,
+}
+
+#[derive(Default)]
+struct Slot {
+    generation: u64,
+    instance: Option<Box<dyn Instance>>,
+    /// Failures with no answer of the function that failed last in between.
+    strikes: u32,
+    /// That function; `None`: the instance could not be made.
+    struck: Option<Entry>,
+    /// No instance is made before.
+    retry_at: Time,
+    /// The interval of `on-timer`, and when it is due.
+    every: Option<(Duration, Time)>,
+}
+
+/// More notices than this are not kept between two looks at them; the counters have them all.
+const NOTICES: usize = 64;
+
+impl Roster {
+    /// Makes the instances of a new snapshot before its first message, and lets those go that no chain uses any more.
+    pub(crate) fn adopt(&mut self, snapshot: &Snapshot, seat: &Seat, now: Time) {
+        let mut used = vec![false; self.slots.len()];
+        for link in &snapshot.bindings {
+            if let Some(slot) = used.get_mut(link.binding.index()) {
+                *slot = true;
+            }
+            let waits = self
+                .slots
+                .get(link.binding.index())
+                .is_some_and(|slot| slot.generation == link.generation && now < slot.retry_at);
+            if !waits {
+                // A failure is counted and noticed there; the first message tries again.
+                let _ = self.ready(link, seat, now);
+            }
+        }
+        for (slot, used) in self.slots.iter_mut().zip(used) {
+            if !used {
+                *slot = Slot::default();
+            }
+        }
+    }
+
+    /// One call of a link's instance.
+    pub(crate) fn call<T>(
+        &mut self,
+        link: &Link,
+        entry: Entry,
+        seat: &Seat,
+        now: Time,
+        call: &mut Call,
+        run: impl FnOnce(&mut dyn Instance, &mut Call) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let stats = &link.stats[usize::from(seat.worker.0)];
+        let slot = self.ready(link, seat, now)?;
+        let Some(instance) = slot.instance.as_deref_mut() else { unreachable!("ready makes one") };
+        stats.calls.add(1);
+        match run(instance, call) {
+            Ok(answer) => {
+                // A plugin that fails on every message is not as good as new because it answers that a session opened: clients that
+                // come anew for each message would keep it from ever being left alone.
+                if slot.struck.is_none_or(|struck| struck == entry) {
+                    slot.strikes = 0;
+                }
+                if instance.worn() {
+                    slot.instance = None;
+                }
+                Ok(answer)
+            }
+            Err(failure) => {
+                call.effects.clear();
+                stats.failure(failure.cause).add(1);
+                let retry_in = slot.strike(Some(entry), now);
+                self.notice(link, &failure, retry_in);
+                Err(failure)
+            }
+        }
+    }
+
+    fn ready(&mut self, link: &Link, seat: &Seat, now: Time) -> Result<&mut Slot, Failure> {
+        let at = link.binding.index();
+        if self.slots.len() <= at {
+            self.slots.resize_with(at + 1, Slot::default);
+        }
+        let slot = &mut self.slots[at];
+        if slot.generation != link.generation {
+            *slot = Slot { generation: link.generation, ..Slot::default() };
+        }
+        if slot.instance.is_some() {
+            return Ok(&mut self.slots[at]);
+        }
+        let stats = &link.stats[usize::from(seat.worker.0)];
+        if now < slot.retry_at {
+            stats.failure(FailureCause::BackOff).add(1);
+            return Err(Failure {
+                cause: FailureCause::BackOff,
+                detail: "its last instance failed; the next one is not yet due".into(),
+            });
+        }
+        let mut effects = Vec::new();
+        match link.program.instantiate(seat, &mut effects) {
+            Ok(instance) => {
+                stats.instances.add(1);
+                slot.instance = Some(instance);
+                for effect in effects {
+                    if let Effect::Every { milliseconds } = effect {
+                        slot.every(milliseconds, now);
+                    }
+                }
+            }
+            Err(failure) => {
+                stats.failure(failure.cause).add(1);
+                let retry_in = slot.strike(None, now);
+                self.notice(link, &failure, retry_in);
+                return Err(failure);
+            }
+        }
+        Ok(&mut self.slots[at])
+    }
+
+    /// Sets the interval of a binding's `on-timer`.
+    pub(crate) fn every(&mut self, binding: BindingId, milliseconds: u32, now: Time) {
+        if let Some(slot) = self.slots.get_mut(binding.index()) {
+            slot.every(milliseconds, now);
+        }
+    }
+
+    /// Whether the binding's `on-timer` is due; if so, its next time is set.
+    pub(crate) fn timer_due(&mut self, binding: BindingId, now: Time) -> bool {
+        let Some((interval, due)) = self.slots.get_mut(binding.index()).and_then(|slot| slot.every.as_mut())
+        else {
+            return false;
+        };
+        if now < *due {
+            return false;
+        }
+        // A worker that was late does not catch up with a burst.
+        *due = (*due + *interval).max(now);
+        true
+    }
+
+    pub(crate) fn next_timer(&self, binding: BindingId) -> Option<Time> {
+        self.slots.get(binding.index())?.every.map(|(_, due)| due)
+    }
+
+    fn notice(&mut self, link: &Link, failure: &Failure, retry_in: Option<Duration>) {
+        if self.notices.len() < NOTICES {
+            self.notices.push(Notice {
+                binding: link.name.clone(),
+                generation: link.generation,
+                failure: failure.clone(),
+                retry_in,
+            });
+        }
+    }
+}
+
+impl Slot {
+    /// The first failure is answered with a fresh instance at once, the next after 1, 2, 4 … 30 seconds.
+    fn strike(&mut self, entry: Option<Entry>, now: Time) -> Option<Duration> {
+        self.instance = None;
+        self.struck = entry;
+        self.strikes = self.strikes.saturating_add(1);
+        if self.strikes < 2 {
+            return None;
+        }
+        let wait = Duration::from_secs(1 << (self.strikes - 2).min(5)).min(Duration::from_secs(30));
+        self.retry_at = now + wait;
+        Some(wait)
+    }
+
+    fn every(&mut self, milliseconds: u32, now: Time) {
+        let interval = Duration::from_millis(milliseconds.into());
+        self.every = match (milliseconds, self.every) {
+            (0, _) => None,
+            // A renewed instance asks for the same again: the rhythm goes on.
+            (_, Some((same, due))) if same == interval => Some((same, due)),
+            _ => Some((interval, now + interval)),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::Directory;
+    use crate::id::WorkerId;
+    use crate::program::{Directions, Program, SessionInfo};
+    use crate::snapshot::OnFailure;
+    use crate::stats::CallStats;
+    use crate::verdict::{Rejection, Verdict};
+    use crate::{Message, SessionId};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[derive(Debug, Default)]
+    struct Fragile {
+        made: AtomicUsize,
+        worn: bool,
+        every: u32,
+    }
+
+    struct Instant {
+        worn: bool,
+    }
+
+    impl Program for Fragile {
+        fn instantiate(&self, _: &Seat, effects: &mut Vec<Effect>) -> Result<Box<dyn Instance>, Failure> {
+            self.made.fetch_add(1, Ordering::Relaxed);
+            effects.push(Effect::Every { milliseconds: self.every });
+            Ok(Box::new(Instant { worn: self.worn }))
+        }
+    }
+
+    impl Instance for Instant {
+        fn open(&mut self, _: &SessionInfo, _: &mut Call) -> Result<Result<(), Rejection>, Failure> {
+            Ok(Ok(()))
+        }
+
+        fn message(&mut self, _: &Message<'_>, _: &mut Call) -> Result<Verdict, Failure> {
+            Ok(Verdict::Hold(0))
+        }
+
+        fn close(&mut self, _: SessionId, _: &Rejection, _: &mut Call) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        fn timer(&mut self, _: &mut Call) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        fn worn(&self) -> bool {
+            self.worn
+        }
+    }
+
+    fn link(program: &Arc<Fragile>) -> Link {
+        Link {
+            binding: BindingId(2),
+            name: "fragile".into(),
+            generation: 1,
+            program: program.clone(),
+            directions: Directions::default(),
+            on_failure: OnFailure::default(),
+            stats: (0..1).map(|_| CallStats::default()).collect(),
+        }
+    }
+
+    fn seat() -> Seat {
+        Seat { worker: WorkerId(0), directory: Arc::new(Directory::new(1)) }
+    }
+
+    fn call(roster: &mut Roster, link: &Link, now: Time, fails: bool) -> Result<(), FailureCause> {
+        call_of(roster, link, Entry::Message, now, fails)
+    }
+
+    fn call_of(
+        roster: &mut Roster,
+        link: &Link,
+        entry: Entry,
+        now: Time,
+        fails: bool,
+    ) -> Result<(), FailureCause> {
+        let failure = Failure { cause: FailureCause::Deadline, detail: "".into() };
+        let answer = roster.call(link, entry, &seat(), now, &mut Call::default(), |_, call| {
+            call.effects.push(Effect::Every { milliseconds: 9 });
+            if fails { Err(failure) } else { Ok(()) }
+        });
+        answer.map_err(|failure| failure.cause)
+    }
+
+    #[test]
+    fn the_next_instance_comes_at_once_then_later_and_later() {
+        let program = Arc::new(Fragile::default());
+        let (mut roster, link) = (Roster::default(), link(&program));
+        let mut now = Time(0);
+        for wait in [0, 1, 2, 4, 8, 16, 30, 30] {
+            assert_eq!(call(&mut roster, &link, now, true), Err(FailureCause::Deadline));
+            let retry_in = roster.notices.pop().unwrap().retry_in;
+            assert_eq!(retry_in, (wait > 0).then(|| Duration::from_secs(wait)));
+            if wait > 0 {
+                let early = now + Duration::from_secs(wait) - Duration::from_micros(1);
+                assert_eq!(call(&mut roster, &link, early, true), Err(FailureCause::BackOff));
+            }
+            now = now + Duration::from_secs(wait);
+        }
+        // An answer makes it as good as new.
+        assert_eq!(call(&mut roster, &link, now, false), Ok(()));
+        assert_eq!(call(&mut roster, &link, now, true), Err(FailureCause::Deadline));
+        assert_eq!(call(&mut roster, &link, now, false), Ok(()));
+        assert_eq!(link.stats[0].instances.value() as usize, program.made.load(Ordering::Relaxed));
+        assert_eq!(link.stats[0].failure(FailureCause::Deadline).value(), 9);
+        assert_eq!(link.stats[0].failure(FailureCause::BackOff).value(), 7);
+    }
+
+    #[test]
+    fn only_the_function_that_failed_can_make_good_for_it() {
+        let program = Arc::new(Fragile::default());
+        let (mut roster, link) = (Roster::default(), link(&program));
+        let mut call = |entry, fails| call_of(&mut roster, &link, entry, Time(0), fails);
+        // Sessions that open, say what it fails on, and end.
+        assert_eq!(call(Entry::Open, false), Ok(()));
+        assert_eq!(call(Entry::Message, true), Err(FailureCause::Deadline));
+        assert_eq!(call(Entry::Close, false), Ok(()));
+        assert_eq!(call(Entry::Open, false), Ok(()));
+        assert_eq!(call(Entry::Message, true), Err(FailureCause::Deadline));
+        assert_eq!(call(Entry::Close, false), Err(FailureCause::BackOff));
+    }
+
+    #[test]
+    fn a_failed_call_has_no_effects() {
+        let program = Arc::new(Fragile::default());
+        let mut given = Call::default();
+        let failed =
+            Roster::default().call(&link(&program), Entry::Timer, &seat(), Time(0), &mut given, |_, call| {
+                call.effects.push(Effect::Every { milliseconds: 9 });
+                Err::<(), _>(Failure { cause: FailureCause::Trap, detail: "".into() })
+            });
+        assert!(failed.is_err() && given.effects.is_empty());
+    }
+
+    #[test]
+    fn a_worn_instance_is_renewed_and_a_new_generation_begins_anew() {
+        let program = Arc::new(Fragile { worn: true, ..Fragile::default() });
+        let (mut roster, first) = (Roster::default(), link(&program));
+        for made in 1..4 {
+            call(&mut roster, &first, Time(0), false).unwrap();
+            assert_eq!(program.made.load(Ordering::Relaxed), made);
+        }
+        (0..3).for_each(|_| assert!(call(&mut roster, &first, Time(0), true).is_err()));
+        let second = Link { generation: 2, ..first };
+        assert_eq!(call(&mut roster, &second, Time(0), false), Ok(()), "what the last one did is forgotten");
+    }
+
+    #[test]
+    fn a_snapshot_brings_its_instances_and_takes_others_away() {
+        let program = Arc::new(Fragile { every: 10, ..Fragile::default() });
+        let (mut roster, link) = (Roster::default(), link(&program));
+        let snapshot = Snapshot { bindings: vec![link.clone()], ..Snapshot::default() };
+        roster.adopt(&snapshot, &seat(), Time(0));
+        roster.adopt(&snapshot, &seat(), Time(0));
+        assert_eq!(program.made.load(Ordering::Relaxed), 1);
+        assert_eq!(roster.next_timer(link.binding), Some(Time(10_000)));
+        assert!(!roster.timer_due(link.binding, Time(9_999)) && roster.timer_due(link.binding, Time(10_000)));
+        // One that waits for its next instance is not counted as a failure by a reload.
+        (0..2).for_each(|_| assert!(call(&mut roster, &link, Time(0), true).is_err()));
+        roster.adopt(&snapshot, &seat(), Time(1));
+        assert_eq!(link.stats[0].failure(FailureCause::BackOff).value(), 0);
+        roster.adopt(&Snapshot::default(), &seat(), Time(1));
+        assert_eq!(roster.next_timer(link.binding), None);
+    }
+
+    #[test]
+    fn notices_are_bounded() {
+        let program = Arc::new(Fragile::default());
+        let (mut roster, link) = (Roster::default(), link(&program));
+        for at in 0..200 {
+            assert!(call(&mut roster, &link, Time(at * 100_000_000), true).is_err());
+        }
+        assert_eq!(roster.notices.len(), NOTICES);
+    }
+}

@@ -1,0 +1,333 @@
+//! What all workers read and none writes: listeners, their chains and routes. Replaced whole when a plugin changes; a worker looks
+//! for a new one once per batch.
+
+use crate::id::{BindingId, ClusterId};
+use crate::message::{Direction, Transport};
+use crate::program::{Directions, Program};
+use crate::stats::CallStats;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use weir_codec::Wire;
+
+/// One immutable state of the routing table.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Grows by one with each change.
+    pub version: u64,
+    /// By [`ListenerId`](crate::ListenerId).
+    pub listeners: Vec<ListenerPolicy>,
+    /// By [`ClusterId`].
+    pub clusters: Vec<ClusterPolicy>,
+    /// From a cluster's name to its place.
+    pub cluster_names: HashMap<Arc<str>, ClusterId>,
+    /// Every binding that some chain uses, each once: for timers.
+    pub bindings: Vec<Link>,
+}
+
+impl Snapshot {
+    /// The link of a binding that some chain uses.
+    pub(crate) fn link(&self, binding: BindingId) -> Option<&Link> {
+        self.bindings.iter().find(|link| link.binding == binding)
+    }
+
+    /// Whether all that happens because time passes happens at the same times.
+    pub(crate) fn has_times_of(&self, other: &Self) -> bool {
+        let times = |listener: &ListenerPolicy| {
+            let Limits { slow_grace, idle_timeout, ping_interval, .. } = listener.limits;
+            (slow_grace, idle_timeout, ping_interval)
+        };
+        self.listeners.iter().map(times).eq(other.listeners.iter().map(times))
+    }
+
+    pub(crate) fn names_all_bindings(&self) -> bool {
+        let mut links = self.listeners.iter().flat_map(|listener| listener.chain.links());
+        links.all(|link| self.link(link.binding).is_some())
+    }
+}
+
+/// What the core knows of a listener.
+#[derive(Clone, Debug)]
+pub struct ListenerPolicy {
+    /// For plugins, logs and metrics.
+    pub name: Arc<str>,
+    /// How its clients are connected.
+    pub transport: Transport,
+    /// In inbound order.
+    pub chain: Chain,
+    /// Where a message goes that no plugin sent elsewhere.
+    pub route: Route,
+    /// Groups that each session is in from the beginning.
+    pub join: Vec<Arc<str>>,
+    /// What a session may use.
+    pub limits: Limits,
+}
+
+/// What the core knows of a cluster.
+#[derive(Clone, Debug)]
+pub struct ClusterPolicy {
+    /// For plugins, logs and metrics.
+    pub name: Arc<str>,
+    /// The most bytes that wait for one upstream connection before reading from its client stops.
+    pub queue: usize,
+    /// How messages to it become frames.
+    pub wire: Wire,
+}
+
+/// A listener's own route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// To the session's connection to this cluster, opened with the session.
+    Cluster(ClusterId),
+    /// Published to the group.
+    Group(Arc<str>),
+    /// Back to the sender.
+    Echo,
+    /// Nowhere, counted.
+    Drop,
+}
+
+/// The ordered bindings that a listener's messages meet: first to last inbound, last to first outbound.
+#[derive(Clone, Debug, Default)]
+pub struct Chain {
+    links: Arc<[Link]>,
+    /// The links' bindings: what a session, or a held message, remembers of the chain it met, for it may have changed since.
+    bindings: Arc<Vec<BindingId>>,
+    outbound: bool,
+}
+
+impl Chain {
+    /// A chain of these links in inbound order.
+    pub fn new(links: Vec<Link>) -> Self {
+        Self {
+            outbound: links.iter().any(|link| link.directions.outbound),
+            bindings: Arc::new(links.iter().map(|link| link.binding).collect()),
+            links: links.into(),
+        }
+    }
+
+    /// In inbound order.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// Whether any link wants outbound messages: if not, a group message is framed once for all receivers.
+    pub fn has_outbound(&self) -> bool {
+        self.outbound
+    }
+
+    /// The first link at or after `position` (a count of links passed already) that wants this direction, and its position.
+    pub fn next(&self, direction: Direction, position: usize) -> Option<(usize, &Link)> {
+        let total = self.links.len();
+        (position..total).find_map(|at| {
+            let link = match direction {
+                Direction::Inbound => &self.links[at],
+                Direction::Outbound => &self.links[total - 1 - at],
+            };
+            link.directions.contains(direction).then_some((at, link))
+        })
+    }
+
+    /// The bindings of the links, in inbound order.
+    pub(crate) fn bindings(&self) -> &Arc<Vec<BindingId>> {
+        &self.bindings
+    }
+
+    /// Where a message goes on that has come so far in a chain with these bindings. If the chain has changed, it goes through the
+    /// new one from its beginning, and past those links that it has met: it meets none twice, and dodges none.
+    pub(crate) fn resume(
+        &self,
+        direction: Direction,
+        bindings: &Arc<Vec<BindingId>>,
+        progress: Progress,
+    ) -> Progress {
+        if Arc::ptr_eq(bindings, &self.bindings) {
+            return progress;
+        }
+        let passed = match direction {
+            Direction::Inbound => &bindings[..progress.passed],
+            Direction::Outbound => &bindings[bindings.len() - progress.passed..],
+        };
+        let before = progress.met.iter().flat_map(|met| met.iter());
+        Progress { passed: 0, met: Some(before.chain(passed).copied().collect()) }
+    }
+}
+
+/// How far a message has come in its chain.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress {
+    /// Links that it has passed.
+    pub(crate) passed: usize,
+    /// Bindings that it met in chains before this one; mostly there were none.
+    met: Option<Arc<[BindingId]>>,
+}
+
+impl Progress {
+    /// Goes to the next link. False: it has met that binding before.
+    pub(crate) fn meet(&mut self, at: usize, link: &Link) -> bool {
+        self.passed = at + 1;
+        !self.met.as_ref().is_some_and(|met| met.contains(&link.binding))
+    }
+}
+
+/// One binding in a chain, at one generation.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Which binding.
+    pub binding: BindingId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Which version of it: grows with each swap, never reused for the binding.
+    pub generation: u64,
+    /// What runs.
+    pub program: Arc<dyn Program>,
+    /// What it wants to see.
+    pub directions: Directions,
+    /// What becomes of a message that it failed on.
+    pub on_failure: OnFailure,
+    /// Its counters, one set a worker.
+    pub stats: Arc<[CallStats]>,
+}
+
+/// What becomes of a message when the plugin gave no answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnFailure {
+    /// The message is dropped.
+    #[default]
+    Closed,
+    /// The message goes on as it was.
+    Open,
+    /// The session is closed.
+    Close,
+}
+
+/// What one session may use.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a message.
+    pub message: usize,
+    /// Fragments of a WebSocket message.
+    pub fragments: usize,
+    /// Bytes that wait to be written to the client.
+    pub queue: usize,
+    /// What happens when they are more.
+    pub slow_consumer: SlowConsumer,
+    /// For how long a queue may stay over half full before the session is closed; see [`SlowConsumer::Close`].
+    pub slow_grace: Duration,
+    /// Silence after which the session is closed; zero: never.
+    pub idle_timeout: Duration,
+    /// Silence after which the gateway asks whether the client is there (WebSocket ping); zero: never.
+    pub ping_interval: Duration,
+    /// From accept to a session that is open.
+    pub handshake_timeout: Duration,
+    /// Connections at once, over all workers.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: 1 << 20,
+            fragments: 128,
+            queue: 256 << 10,
+            slow_consumer: SlowConsumer::Close,
+            slow_grace: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            ping_interval: Duration::from_secs(30),
+            handshake_timeout: Duration::from_secs(10),
+            connections: 100_000,
+        }
+    }
+}
+
+/// What happens to a message for a client whose queue is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SlowConsumer {
+    /// The message is dropped and counted; a session whose queue does not empty within the grace is closed.
+    #[default]
+    Close,
+    /// The message is dropped and counted; the session stays.
+    DropNewest,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::{Failure, Instance, Seat};
+    use crate::verdict::Effect;
+
+    #[derive(Debug)]
+    struct Never;
+
+    impl Program for Never {
+        fn instantiate(&self, _: &Seat, _: &mut Vec<Effect>) -> Result<Box<dyn Instance>, Failure> {
+            unreachable!("only its place in a chain is looked at")
+        }
+    }
+
+    fn chain(links: &[(u16, bool, bool)]) -> Chain {
+        let link = |(binding, inbound, outbound): &(u16, bool, bool)| Link {
+            binding: BindingId(*binding),
+            name: "".into(),
+            generation: 1,
+            program: Arc::new(Never),
+            directions: Directions { inbound: *inbound, outbound: *outbound },
+            on_failure: OnFailure::default(),
+            stats: Arc::default(),
+        };
+        Chain::new(links.iter().map(link).collect())
+    }
+
+    /// The bindings that a message meets from some place on.
+    fn met(chain: &Chain, direction: Direction, mut progress: Progress) -> Vec<u16> {
+        let mut met = Vec::new();
+        while let Some((at, link)) = chain.next(direction, progress.passed) {
+            if progress.meet(at, link) {
+                met.push(link.binding.0);
+            }
+        }
+        met
+    }
+
+    #[test]
+    fn inbound_is_first_to_last_and_outbound_last_to_first() {
+        let chain = chain(&[(1, true, true), (2, true, false), (3, false, true), (4, true, true)]);
+        assert!(chain.has_outbound());
+        assert_eq!(met(&chain, Direction::Inbound, Progress::default()), [1, 2, 4]);
+        assert_eq!(met(&chain, Direction::Outbound, Progress::default()), [4, 3, 1]);
+        assert!(met(&Chain::default(), Direction::Inbound, Progress::default()).is_empty());
+        assert!(!Chain::default().has_outbound());
+    }
+
+    #[test]
+    fn a_message_that_changes_chains_meets_none_twice_and_dodges_none() {
+        let all = |bindings: &[u16]| {
+            let links: Vec<_> = bindings.iter().map(|binding| (*binding, true, true)).collect();
+            chain(&links)
+        };
+        let first = all(&[1, 2, 3]);
+        let held = Progress { passed: 2, met: None };
+        assert_eq!(met(&first, Direction::Inbound, held.clone()), [3]);
+        for (second, inbound, outbound) in [
+            (&[1, 2, 3][..], &[3][..], &[1][..]),
+            (&[3, 2, 1], &[3], &[1]),
+            (&[4, 2], &[4], &[4]),
+            (&[3], &[3], &[]),
+            (&[], &[], &[]),
+        ] {
+            let second = all(second);
+            for (direction, expected) in [(Direction::Inbound, inbound), (Direction::Outbound, outbound)] {
+                let progress = second.resume(direction, first.bindings(), held.clone());
+                assert_eq!(met(&second, direction, progress), expected, "{direction:?}");
+            }
+        }
+        // And once more.
+        let second = all(&[4, 3, 2, 1]);
+        let mut progress = second.resume(Direction::Inbound, first.bindings(), held);
+        assert!(progress.meet(0, &second.links()[0]));
+        let third = all(&[1, 2, 3, 4]);
+        let progress = third.resume(Direction::Inbound, second.bindings(), progress);
+        assert_eq!(met(&third, Direction::Inbound, progress), [3]);
+    }
+}

@@ -1,0 +1,282 @@
+//! Counters with one writer each and any number of readers.
+
+use crate::program::FailureCause;
+use crate::reason::{CloseReason, DropReason};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A count that one worker raises and others read: no locked instruction on the way of a message.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Raises the count. Only ever called by the owning worker.
+    pub fn add(&self, by: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+    }
+
+    /// Lowers a gauge. Only ever called by the owning worker.
+    pub fn sub(&self, by: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(by), Ordering::Relaxed);
+    }
+
+    /// What it is now.
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Durations in buckets that double, from 1 µs to 32 ms and beyond.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [Counter; Self::BOUNDS.len() + 1],
+    sum_ns: Counter,
+}
+
+impl Histogram {
+    /// Upper bounds of the buckets in nanoseconds; one bucket more has no bound.
+    pub const BOUNDS: [u64; 16] = {
+        let mut bounds = [1_000; 16];
+        let mut at = 1;
+        while at < 16 {
+            bounds[at] = bounds[at - 1] * 2;
+            at += 1;
+        }
+        bounds
+    };
+
+    /// Counts one duration.
+    pub fn record(&self, nanoseconds: u64) {
+        let micros = nanoseconds.saturating_sub(1) / 1_000;
+        let bucket = (u64::BITS - micros.leading_zeros()) as usize;
+        self.buckets[bucket.min(Self::BOUNDS.len())].add(1);
+        self.sum_ns.add(nanoseconds);
+    }
+
+    /// Counts by bucket, not cumulative, and the sum of all durations in nanoseconds.
+    pub fn read(&self) -> ([u64; Self::BOUNDS.len() + 1], u64) {
+        (std::array::from_fn(|bucket| self.buckets[bucket].value()), self.sum_ns.value())
+    }
+}
+
+/// What one worker counts about one binding.
+#[derive(Debug, Default)]
+pub struct CallStats {
+    /// Calls begun, of every kind.
+    pub calls: Counter,
+    /// How long each `on-message` took that gave an answer.
+    pub latency: Histogram,
+    /// Messages forwarded as they were.
+    pub forwarded: Counter,
+    /// Messages forwarded with a new payload or to another place.
+    pub changed: Counter,
+    /// Messages dropped by verdict.
+    pub dropped: Counter,
+    /// Sessions closed by verdict or refused in on-open.
+    pub closed: Counter,
+    /// Messages held.
+    pub held: Counter,
+    /// Calls that gave no answer, by cause.
+    pub failures: [Counter; FailureCause::ALL.len()],
+    /// Effects that named something that is not there, or is not allowed.
+    pub refused_effects: Counter,
+    /// Instances made.
+    pub instances: Counter,
+}
+
+impl CallStats {
+    /// The counter of one cause.
+    pub fn failure(&self, cause: FailureCause) -> &Counter {
+        &self.failures[cause as usize]
+    }
+}
+
+/// What one worker counts about everything that is not a plugin.
+///
+/// The ledger: at any moment when no call is under way, for every listener
+/// `received = routed + dropped inbound + held inbound`, and for every listener and cluster
+/// `offered = delivered + dropped + waiting`. The end-to-end tests add them up.
+#[derive(Debug)]
+pub struct WorkerStats {
+    /// By listener; the last is for messages to sessions that are not open.
+    pub listeners: Box<[ListenerStats]>,
+    /// By cluster.
+    pub clusters: Box<[ClusterStats]>,
+    /// What plugins sent by themselves: `received` counts the sends.
+    pub sends: IntakeStats,
+    /// Connections, both ways, that the worker holds.
+    pub connections: Counter,
+}
+
+/// Messages that come in, and where they went.
+#[derive(Debug, Default)]
+pub struct IntakeStats {
+    /// Accepted.
+    pub received: Counter,
+    /// Bytes of their payloads.
+    pub received_bytes: Counter,
+    /// Sent on, by kind of target.
+    pub routed: [Counter; TargetKind::ALL.len()],
+    /// Not sent on, by reason.
+    pub dropped: Reasons,
+    /// Held by a plugin now.
+    pub held: Counter,
+}
+
+/// Messages on their way to a peer.
+#[derive(Debug, Default)]
+pub struct DeliveryStats {
+    /// Directed to it.
+    pub offered: Counter,
+    /// The last byte handed to the transport.
+    pub delivered: Counter,
+    /// Bytes of frames handed to the transport.
+    pub delivered_bytes: Counter,
+    /// Not delivered, by reason.
+    pub dropped: Reasons,
+}
+
+/// One counter a drop reason.
+#[derive(Debug)]
+pub struct Reasons(Box<[Counter]>);
+
+impl Default for Reasons {
+    fn default() -> Self {
+        Self(DropReason::ALL.iter().map(|_| Counter::default()).collect())
+    }
+}
+
+impl Reasons {
+    /// The counter of a reason.
+    pub fn of(&self, reason: DropReason) -> &Counter {
+        &self.0[reason as usize]
+    }
+
+    /// All together.
+    pub fn total(&self) -> u64 {
+        self.0.iter().map(Counter::value).sum()
+    }
+}
+
+/// Where a message was routed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants of Target")]
+pub enum TargetKind {
+    Cluster,
+    Group,
+    Session,
+    Echo,
+}
+
+impl TargetKind {
+    /// In the order of their counters.
+    pub const ALL: [Self; 4] = [Self::Cluster, Self::Group, Self::Session, Self::Echo];
+
+    /// The metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Group => "group",
+            Self::Session => "session",
+            Self::Echo => "echo",
+        }
+    }
+}
+
+impl IntakeStats {
+    /// `routed` of all kinds.
+    pub fn routed_total(&self) -> u64 {
+        self.routed.iter().map(Counter::value).sum()
+    }
+}
+
+/// One listener's counters on one worker.
+#[derive(Debug, Default)]
+pub struct ListenerStats {
+    /// From its clients.
+    pub inbound: IntakeStats,
+    /// To its clients.
+    pub outbound: DeliveryStats,
+    /// Messages to its clients that a plugin holds or that wait behind one, now.
+    pub outbound_held: Counter,
+    /// Sessions ever opened.
+    pub opened: Counter,
+    /// Sessions open now.
+    pub sessions: Counter,
+    /// Connections that ended before they were a session, and sessions that ended, by reason.
+    pub closed: Ends,
+}
+
+/// One cluster's counters on one worker.
+#[derive(Debug, Default)]
+pub struct ClusterStats {
+    /// Messages from it.
+    pub received: Counter,
+    /// Bytes of their payloads.
+    pub received_bytes: Counter,
+    /// Messages to it.
+    pub delivery: DeliveryStats,
+    /// Messages from it for a session that had ended.
+    pub orphaned: Counter,
+    /// Connections ever asked for.
+    pub opened: Counter,
+    /// Connections now, the ones being made among them.
+    pub connections: Counter,
+    /// Connections that ended, by reason.
+    pub closed: Ends,
+}
+
+/// One counter a close reason.
+#[derive(Debug)]
+pub struct Ends(Box<[Counter]>);
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self(CloseReason::ALL.iter().map(|_| Counter::default()).collect())
+    }
+}
+
+impl Ends {
+    /// The counter of a reason.
+    pub fn of(&self, reason: CloseReason) -> &Counter {
+        &self.0[reason as usize]
+    }
+
+    /// All together.
+    pub fn total(&self) -> u64 {
+        self.0.iter().map(Counter::value).sum()
+    }
+}
+
+impl WorkerStats {
+    /// Counters for so many listeners and clusters.
+    pub fn new(listeners: usize, clusters: usize) -> Self {
+        Self {
+            listeners: (0..=listeners).map(|_| ListenerStats::default()).collect(),
+            clusters: (0..clusters).map(|_| ClusterStats::default()).collect(),
+            sends: IntakeStats::default(),
+            connections: Counter::default(),
+        }
+    }
+
+    /// Where messages to sessions that are not open are counted.
+    pub fn nobody(&self) -> &DeliveryStats {
+        &self.listeners[self.listeners.len() - 1].outbound
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_counted_in_the_bucket_whose_bound_it_does_not_exceed() {
+        for nanoseconds in [0, 1, 999, 1_000, 1_001, 2_000, 2_001, 32_768_000, 32_768_001, u64::MAX / 2] {
+            let histogram = Histogram::default();
+            histogram.record(nanoseconds);
+            let (buckets, sum) = histogram.read();
+            let bound = Histogram::BOUNDS.partition_point(|bound| *bound < nanoseconds);
+            assert_eq!(buckets.iter().position(|count| *count == 1), Some(bound), "{nanoseconds}");
+            assert_eq!(sum, nanoseconds);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Messages that plugins keep back, and what becomes of them.
+//!
+//! While a plugin holds a message of a session, all that follows in that direction stands in line behind it. A line is worked off
+//! from its front, one task at a time, and stays until it is empty: what comes meanwhile joins its end, so nothing overtakes.
+
+use super::{Judge, Judged, State, Task};
+use crate::conn::{Conn, Held, Kept, Parcel, Pauses, Waiting};
+use crate::id::{BindingId, ConnId, SessionId};
+use crate::message::Direction;
+use crate::reason::DropReason;
+use crate::snapshot::{OnFailure, Progress, Snapshot};
+use crate::verdict::{Target, Verdict};
+use std::time::Duration;
+
+impl State {
+    /// Keeps a message. Inbound, the session's reading stands still; outbound, what follows waits behind it.
+    pub(crate) fn hold(
+        &mut self,
+        snapshot: &Snapshot,
+        message: Parcel,
+        by: Judge,
+        route: Option<Target>,
+        milliseconds: u32,
+    ) {
+        let (id, direction) = (message.session, message.direction);
+        let listener = self.listener_of(id);
+        let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.phase.takes_output()) else {
+            self.drop_message(&message.open(), DropReason::SessionEnded);
+            return;
+        };
+        if direction == Direction::Inbound {
+            conn.pauses.set(Pauses::HELD);
+        }
+        let Some(session) = conn.session_mut() else { return };
+        let kept = Kept {
+            chain: snapshot.listeners[listener].chain.bindings().clone(),
+            progress: by.progress,
+            route,
+            binding: by.binding,
+            on_failure: by.on_failure,
+            until: self.now + Duration::from_millis(milliseconds.into()),
+            verdict: None,
+        };
+        // It was in hand when those in line were not yet: it stands before them.
+        let line = session.held[direction as usize].get_or_insert_default();
+        line.push_front(Waiting { parcel: message, kept: Some(Box::new(kept)) });
+        self.held_gauge(listener, direction).add(1);
+        self.arm(snapshot, id);
+    }
+
+    /// A message joins the line of those that wait behind a held one.
+    pub(crate) fn wait_in_line(&mut self, parcel: Parcel) {
+        let (id, direction) = (parcel.session, parcel.direction);
+        let listener = self.listener_of(id);
+        if let Some(line) = self.line(id, direction) {
+            line.push_back(Waiting { parcel, kept: None });
+            self.held_gauge(listener, direction).add(1);
+        }
+    }
+
+    /// A plugin releases a message of a session of this worker. False: it holds no such message.
+    pub(crate) fn release(
+        &mut self,
+        snapshot: &Snapshot,
+        binding: BindingId,
+        id: SessionId,
+        direction: Direction,
+        sequence: u64,
+        verdict: Verdict,
+    ) -> bool {
+        let Some(line) = self.line(id, direction) else { return false };
+        let kept = line.messages.iter_mut().find(|waiting| waiting.parcel.sequence == sequence);
+        let Some(kept) = kept.and_then(|waiting| waiting.kept.as_deref_mut()) else { return false };
+        if kept.binding != binding || kept.verdict.is_some() {
+            return false;
+        }
+        kept.verdict = Some(verdict);
+        self.work_off(snapshot, id, direction);
+        true
+    }
+
+    /// The time of the held message at the front is over.
+    pub(crate) fn expire(&mut self, snapshot: &Snapshot, id: SessionId, direction: Direction) {
+        let now = self.now;
+        let Some(line) = self.line(id, direction) else { return };
+        let Some(kept) = line.messages.front().and_then(|front| front.kept.as_deref()) else { return };
+        if kept.until > now || kept.verdict.is_some() {
+            return;
+        }
+        let Some(Waiting { parcel, kept: Some(kept) }) = self.step_forward(id, direction) else { return };
+        self.tasks.push(Task::WorkOff { session: id, direction });
+        match kept.on_failure {
+            OnFailure::Open => {
+                let chain = &snapshot.listeners[self.listener_of(id)].chain;
+                let progress = chain.resume(direction, &kept.chain, kept.progress);
+                self.walk(snapshot, parcel.open(), progress, kept.route);
+            }
+            on_failure => self.fail(snapshot, &parcel.open(), on_failure, DropReason::HoldExpired),
+        }
+    }
+
+    /// The message at the front of a line goes on, if nobody keeps it any more; if there is none, the line is dissolved.
+    pub(crate) fn work_off(&mut self, snapshot: &Snapshot, id: SessionId, direction: Direction) {
+        let Some(line) = self.line(id, direction) else { return };
+        match line.messages.front() {
+            None => {
+                self.dissolve(snapshot, id, direction);
+                return;
+            }
+            Some(Waiting { kept: Some(kept), .. }) if kept.verdict.is_none() => {
+                self.arm(snapshot, id);
+                return;
+            }
+            Some(_) => {}
+        }
+        let Some(Waiting { parcel, kept }) = self.step_forward(id, direction) else { return };
+        // Below what the message leads to: the next one goes on when this one has arrived.
+        self.tasks.push(Task::WorkOff { session: id, direction });
+        match kept.map(|kept| *kept) {
+            Some(Kept { chain, progress, route, binding, on_failure, verdict: Some(verdict), .. }) => {
+                let now = &snapshot.listeners[self.listener_of(id)].chain;
+                let progress = now.resume(direction, &chain, progress);
+                self.conclude(
+                    snapshot,
+                    parcel,
+                    Judged { verdict, by: Judge { progress, binding, on_failure } },
+                    route,
+                );
+            }
+            _ => self.walk(snapshot, parcel.open(), Progress::default(), None),
+        }
+    }
+
+    /// Nobody waits any more: who was held back by the line goes on.
+    fn dissolve(&mut self, snapshot: &Snapshot, id: SessionId, direction: Direction) {
+        let now = self.now;
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        // Its silence did not count.
+        conn.heard = now;
+        if let Some(session) = conn.session_mut() {
+            session.held[direction as usize] = None;
+        }
+        match direction {
+            Direction::Inbound => self.unpause(snapshot, id, Pauses::HELD),
+            Direction::Outbound if self.is_pressed(snapshot, id) => {}
+            Direction::Outbound => self.relieve(snapshot, id),
+        }
+        self.arm(snapshot, id);
+        self.settle_owed(snapshot, id);
+    }
+
+    /// Held messages of a session that ends are dropped and counted, and those behind them.
+    pub(crate) fn drop_held(&mut self, id: ConnId) {
+        let listener = self.listener_of(id);
+        for direction in [Direction::Inbound, Direction::Outbound] {
+            let Some(session) = self.conns.get_mut(id).and_then(Conn::session_mut) else { return };
+            let Some(line) = session.held[direction as usize].take() else { continue };
+            for waiting in line.messages {
+                self.held_gauge(listener, direction).sub(1);
+                self.drop_message(&waiting.parcel.open(), DropReason::SessionEnded);
+            }
+        }
+    }
+
+    fn line(&mut self, id: ConnId, direction: Direction) -> Option<&mut Held> {
+        self.conns.get_mut(id)?.session_mut()?.held[direction as usize].as_deref_mut()
+    }
+
+    fn step_forward(&mut self, id: ConnId, direction: Direction) -> Option<Waiting> {
+        let front = self.line(id, direction)?.pop_front()?;
+        self.held_gauge(self.listener_of(id), direction).sub(1);
+        Some(front)
+    }
+
+    fn held_gauge(&self, listener: usize, direction: Direction) -> &crate::Counter {
+        let stats = &self.stats.listeners[listener];
+        match direction {
+            Direction::Inbound => &stats.inbound.held,
+            Direction::Outbound => &stats.outbound_held,
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! A worker: its connections, its plugin instances, its share of each group.
+//!
+//! # How it is driven
+//! A worker belongs to one thread. Its caller
+//! 1. begins every batch of calls with [`Worker::turn`], which sets the time and takes up a new snapshot;
+//! 2. tells what happened: a session opened ([`Worker::open`]), something was [received](Worker::received), the peer ended
+//!    ([`Worker::peer_ended`]), broke its protocol ([`Worker::broken`]) or was [lost](Worker::lost);
+//! 3. asks each connection's [`Worker::status`] afterwards and does what it says: read or not, write what [`Worker::queue`] holds and
+//!    report it with [`Worker::written`], shut down, or let go with [`Worker::release`];
+//! 4. at the end of the turn wakes whoever drives the connections in [`Worker::take_dirty`], opens what [`Worker::take_connects`]
+//!    asks for, and posts [`Worker::mail`] to the other workers, who hand it to their own [`Worker::deliver`];
+//! 5. calls [`Worker::tick`] at [`Worker::next_deadline`] or later.
+//!
+//! Every connection is driven until its status is `Ended`, and then released, once.
+
+mod chain;
+mod effects;
+mod ends;
+mod hold;
+mod output;
+mod post;
+mod receive;
+mod route;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use crate::attribute::Directory;
+use crate::conn::{Conn, End, Parcel};
+#[cfg(any(test, debug_assertions))]
+use crate::conn::{Pauses, Role, Session};
+use crate::group::Groups;
+use crate::id::{BindingId, ClusterId, ConnId, Lane, ListenerId, SessionId, WorkerId};
+use crate::mail::Outbox;
+use crate::message::{Direction, Kind, Transport};
+use crate::origin::Names;
+use crate::program::{Call, Seat, TlsInfo};
+use crate::queue::Queue;
+use crate::roster::{Notice, Roster};
+use crate::slab::Slab;
+use crate::snapshot::{OnFailure, Progress, Snapshot};
+use crate::stats::WorkerStats;
+use crate::time::Time;
+use crate::verdict::{Effect, Target, Verdict};
+use crate::wheel::Wheel;
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use std::sync::Arc;
+use weir_codec::Wire;
+
+/// See the module's documentation for the calls and their order.
+pub struct Worker {
+    source: Arc<ArcSwap<Snapshot>>,
+    snapshot: Arc<Snapshot>,
+    state: State,
+}
+
+/// Everything but the snapshot, which is read while this changes.
+pub(crate) struct State {
+    pub(crate) seat: Seat,
+    pub(crate) now: Time,
+    pub(crate) conns: Slab<Conn>,
+    pub(crate) groups: Groups,
+    pub(crate) roster: Roster,
+    pub(crate) wheel: Wheel,
+    pub(crate) dirty: Vec<ConnId>,
+    pub(crate) connects: Vec<Connect>,
+    pub(crate) outboxes: Vec<Outbox>,
+    /// What is to be done before the call from outside returns: a stack, so that what one thing leads to is done before the next,
+    /// without recursion.
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) stats: Arc<WorkerStats>,
+    /// Queues, with their buffers, that no connection needs now.
+    #[expect(clippy::vec_box, reason = "they move in and out of connections as they are")]
+    pub(crate) spare_queues: Vec<Box<Queue>>,
+    /// The buffers of the call under way.
+    pub(crate) call: Call,
+    /// What deliveries led to in the call from outside that is under way; see [`State::bear`].
+    pub(crate) offspring: usize,
+    pub(crate) names: Names,
+    /// State of the generator of masking keys.
+    pub(crate) seed: u64,
+}
+
+/// Something to be done before the call from outside returns.
+pub(crate) enum Task {
+    /// The messages of a session that waited behind a held one go on.
+    WorkOff { session: SessionId, direction: Direction },
+    /// A message whose verdict is known, after the effects that came with it.
+    Conclude { parcel: Parcel, judged: Judged, route: Option<Target> },
+    /// A plugin sends.
+    Send { to: Target, in_hand: Option<SessionId>, kind: Kind, payload: Bytes, hops: u8 },
+    /// A message for one session.
+    Offer { session: SessionId, kind: Kind, payload: Bytes, hops: u8 },
+    /// What else a plugin asks for.
+    Wish { binding: BindingId, effect: Effect },
+}
+
+/// A verdict, and whose it is.
+pub(crate) struct Judged {
+    pub(crate) verdict: Verdict,
+    pub(crate) by: Judge,
+}
+
+/// A link that a message has met.
+#[derive(Clone)]
+pub(crate) struct Judge {
+    /// How far the message has come, the judging link among those that it has passed.
+    pub(crate) progress: Progress,
+    pub(crate) binding: BindingId,
+    pub(crate) on_failure: OnFailure,
+}
+
+/// A downstream connection whose handshakes are done.
+#[derive(Debug)]
+pub struct Opening {
+    /// Which listener accepted it.
+    pub listener: ListenerId,
+    /// The client's address.
+    pub peer: Arc<str>,
+    /// Where it is encrypted.
+    pub tls: Option<TlsInfo>,
+    /// See [`SessionInfo::request`](crate::SessionInfo::request).
+    pub request: Vec<(Box<str>, Box<str>)>,
+    /// How messages to it become frames.
+    pub wire: Wire,
+}
+
+/// An upstream connection that the caller shall make.
+#[derive(Clone, Copy, Debug)]
+pub struct Connect {
+    /// What to say [`Worker::connected`] or [`Worker::connect_failed`] of.
+    pub conn: ConnId,
+    /// Where to.
+    pub cluster: ClusterId,
+    /// For whom.
+    pub session: SessionId,
+}
+
+/// What the reader of a connection does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Decodes on.
+    Continue,
+    /// Keeps what it has not decoded and reads no more until the status says `read` again; its task is woken then.
+    Pause,
+    /// Nothing more is taken from this peer.
+    Stop,
+}
+
+/// What the driver of a connection does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Reads if `read`; writes what is queued; with `finish`, shuts its writing side down once nothing is.
+    Active {
+        /// Whether to read.
+        read: bool,
+        /// Whether the peer is to be told that no more is coming, while it may still answer.
+        finish: bool,
+    },
+    /// Everything is written: shuts its writing side down and waits for the peer's end, discarding what still comes.
+    Lingering,
+    /// Lets the transport go, with this to say where the transport has a way, then calls [`Worker::release`].
+    Ended(End),
+}
+
+/// What a connection was, for the log, when it is released.
+#[derive(Clone, Debug)]
+pub struct Farewell {
+    /// The listener, or `None` for an upstream connection.
+    pub listener: Option<ListenerId>,
+    /// The client's address, or `None` for an upstream connection.
+    pub peer: Option<Arc<str>>,
+    /// Why it ended.
+    pub end: End,
+    /// Messages accepted from it and for it.
+    pub messages: [u64; 2],
+    /// When it was opened.
+    pub opened_at: Time,
+}
+
+impl Worker {
+    /// A worker with nothing to do. `seed` is for masking keys: any number that a peer cannot guess.
+    pub fn new(
+        id: WorkerId,
+        source: Arc<ArcSwap<Snapshot>>,
+        directory: Arc<Directory>,
+        stats: Arc<WorkerStats>,
+        workers: usize,
+        seed: u64,
+    ) -> Self {
+        let snapshot = Arc::new(Snapshot::default());
+        Self {
+            source,
+            snapshot,
+            state: State {
+                seat: Seat { worker: id, directory },
+                now: Time::default(),
+                conns: Slab::new(id),
+                groups: Groups::default(),
+                roster: Roster::default(),
+                wheel: Wheel::default(),
+                dirty: Vec::new(),
+                connects: Vec::new(),
+                outboxes: (0..workers).map(|_| Outbox::default()).collect(),
+                tasks: Vec::new(),
+                stats,
+                spare_queues: Vec::new(),
+                call: Call::default(),
+                offspring: 0,
+                names: Names::default(),
+                seed: seed | 1,
+            },
+        }
+    }
+
+    /// Begins a batch of calls: sets the time and takes up a snapshot that is newer, with the instances of its plugins.
+    pub fn turn(&mut self, now: Time) {
+        self.state.now = self.state.now.max(now);
+        let source = self.source.load();
+        if !Arc::ptr_eq(&source, &self.snapshot) {
+            debug_assert!(source.names_all_bindings(), "a chain has a link that `bindings` does not have");
+            let same_times = self.snapshot.has_times_of(&source);
+            self.snapshot = Arc::clone(&source);
+            self.state.roster.adopt(&self.snapshot, &self.state.seat, self.state.now);
+            if !same_times {
+                // Whoever was never to be looked at may be now.
+                for id in self.state.conns.ids() {
+                    self.state.arm(&self.snapshot, id);
+                }
+            }
+        }
+    }
+
+    /// Connections that it holds, downstream and upstream.
+    pub fn connections(&self) -> usize {
+        self.state.conns.len()
+    }
+
+    /// The time of the turn.
+    pub fn now(&self) -> Time {
+        self.state.now
+    }
+
+    /// The snapshot of the turn.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// Connections with something to do, each once: whoever drives them is to be woken.
+    pub fn take_dirty(&mut self, into: &mut Vec<ConnId>) {
+        for id in &self.state.dirty {
+            if let Some(conn) = self.state.conns.get_mut(*id) {
+                conn.dirty = false;
+            }
+        }
+        into.append(&mut self.state.dirty);
+    }
+
+    /// Upstream connections to be made.
+    pub fn take_connects(&mut self) -> Vec<Connect> {
+        std::mem::take(&mut self.state.connects)
+    }
+
+    /// Whether [`Worker::take_connects`] has any.
+    pub fn has_connects(&self) -> bool {
+        !self.state.connects.is_empty()
+    }
+
+    /// Whether [`Worker::mail`] has any for somebody.
+    pub fn has_mail(&self) -> bool {
+        self.state.outboxes.iter().any(|outbox| !outbox.letters.is_empty())
+    }
+
+    /// Whether something that the session's client sent may still be answered: a held message, an upstream connection.
+    pub fn owes(&self, id: ConnId) -> bool {
+        self.state.owes(id)
+    }
+
+    /// Whether [`Worker::take_notices`] has any.
+    pub fn has_notices(&self) -> bool {
+        !self.state.roster.notices.is_empty()
+    }
+
+    /// Plugin failures since the last look, for the log. The counters have them all.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.state.roster.notices)
+    }
+
+    /// What a connection has to write.
+    pub fn queue(&self, id: ConnId) -> Option<&Queue> {
+        self.state.conns.get(id)?.queue.as_deref()
+    }
+
+    /// How a session is connected; `None` for upstream connections.
+    pub fn transport(&self, id: ConnId) -> Option<Transport> {
+        self.state.conns.get(id)?.session().map(|session| session.transport)
+    }
+
+    /// A stream of a connection with several is there to be written.
+    pub fn lane_opened(&mut self, id: ConnId, lane: Lane) {
+        self.state.lane_opened(id, lane);
+    }
+
+    /// A stream is no longer there to be written: what waits for it is dropped and counted.
+    pub fn lane_ended(&mut self, id: ConnId, lane: Lane) {
+        self.state.lane_ended(&self.snapshot, id, lane);
+    }
+
+    /// The invariants, for tests: the ledger adds up, indices point where they should.
+    #[cfg(any(test, debug_assertions))]
+    pub fn check_invariants(&self) {
+        self.state.check_invariants(&self.snapshot);
+    }
+}
+
+impl State {
+    pub(crate) fn mark_dirty(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id)
+            && !conn.dirty
+        {
+            conn.dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    /// Does what is to be done before the call from outside returns.
+    pub(crate) fn run(&mut self, snapshot: &Snapshot) {
+        while let Some(task) = self.tasks.pop() {
+            match task {
+                Task::WorkOff { session, direction } => self.work_off(snapshot, session, direction),
+                Task::Conclude { parcel, judged, route } => self.conclude(snapshot, parcel, judged, route),
+                Task::Send { to, in_hand, kind, payload, hops } => {
+                    self.send(snapshot, &to, in_hand, kind, &payload, hops);
+                }
+                Task::Offer { session, kind, payload, hops } => {
+                    self.offer(snapshot, session, kind, crate::Payload::Owned(payload), None, hops, false);
+                }
+                Task::Wish { binding, effect } => self.wish(snapshot, binding, effect),
+            }
+        }
+        self.offspring = 0;
+    }
+
+    /// A masking key (RFC 6455, section 5.3): from `SplitMix64`, seeded with what a peer cannot guess.
+    pub(crate) fn mask(&mut self) -> [u8; 4] {
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.seed;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) as u32).to_ne_bytes()
+    }
+
+    #[cfg(any(test, debug_assertions))]
+    pub(crate) fn check_invariants(&self, snapshot: &Snapshot) {
+        assert!(self.tasks.is_empty(), "a call returned with work undone");
+        self.groups.check_invariants(&self.conns, self.seat.worker);
+        for id in self.conns.ids() {
+            self.check_pauses(id);
+            assert!(self.is_armed(snapshot, id), "{id} has a deadline, and nobody looks at it then");
+        }
+        for conn in self.conns.iter() {
+            for line in conn.session().into_iter().flat_map(|session| session.held.iter().flatten()) {
+                line.check_invariants();
+            }
+            if let Some(queue) = &conn.queue {
+                queue.check_invariants();
+                assert!(!queue.is_empty(), "an empty queue goes back to the worker");
+            }
+        }
+        self.check_ledger();
+    }
+
+    /// Whoever is not read is not for a reason that is there, or it would not be read for ever.
+    #[cfg(any(test, debug_assertions))]
+    fn check_pauses(&self, id: ConnId) {
+        let Some(conn) = self.conns.get(id).filter(|conn| conn.phase.takes_messages()) else { return };
+        let held = |session: &Session, direction: Direction| session.held[direction as usize].is_some();
+        let mailbox = self.outboxes.iter().any(|outbox| outbox.waiting.contains(&id));
+        assert!(mailbox || !conn.pauses.contains(Pauses::MAILBOX), "{id} waits for a mailbox");
+        let receiver = match &conn.role {
+            Role::Session(session) => {
+                assert_eq!(
+                    held(session, Direction::Inbound),
+                    conn.pauses.contains(Pauses::HELD),
+                    "{id} is held"
+                );
+                let queued = |upstream| self.conns.get(upstream).is_some_and(|conn| conn.queue.is_some());
+                let upstream = session.upstreams.iter().any(|(_, upstream)| queued(*upstream));
+                assert!(upstream || !conn.pauses.contains(Pauses::UPSTREAM), "{id} waits for an upstream");
+                Some(conn)
+            }
+            Role::Upstream(upstream) => self.conns.get(upstream.session),
+        };
+        let full = receiver.is_some_and(|receiver| {
+            let session = receiver.session();
+            receiver.queue.is_some() || session.is_some_and(|session| held(session, Direction::Outbound))
+        });
+        assert!(full || !conn.pauses.contains(Pauses::DOWNSTREAM), "{id} waits for its receiver");
+    }
+}

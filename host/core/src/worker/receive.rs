@@ -1,0 +1,279 @@
+//! What peers say: sessions that open, messages, control frames, ends.
+
+use super::{Flow, Opening, State, Worker};
+use crate::conn::{Conn, End, Parcel, Pauses, Role, Session};
+use crate::id::{ConnId, Lane};
+use crate::lifecycle::{LifeEvent, Phase};
+use crate::message::{Direction, Kind, Message, Payload};
+use crate::origin::Origin;
+use crate::program::SessionInfo;
+use crate::reason::CloseReason;
+use crate::roster::Entry;
+use crate::snapshot::{OnFailure, Progress, Route, Snapshot};
+use crate::verdict::Rejection;
+use weir_codec::{WireError, websocket};
+
+/// Pings that a peer may send in a second.
+const PINGS_A_SECOND: u32 = 20;
+
+impl Worker {
+    /// A downstream connection has done its handshakes and is a session: it joins its groups, its upstream is asked for, and the
+    /// plugins learn of it. One that a plugin refuses is closed by its own status. `None`: the worker holds as many as it can.
+    pub fn open(&mut self, opening: Opening) -> Option<ConnId> {
+        let id = self.state.open(&self.snapshot, opening)?;
+        self.state.run(&self.snapshot);
+        Some(id)
+    }
+
+    /// A connection that never became a session is counted.
+    pub fn refused(&mut self, listener: crate::ListenerId, reason: CloseReason) {
+        self.state.stats.listeners[listener.index()].closed.of(reason).add(1);
+    }
+
+    /// Bytes came from the peer.
+    pub fn heard(&mut self, id: ConnId) {
+        if let Some(conn) = self.state.conns.get_mut(id) {
+            conn.heard = self.state.now;
+            if std::mem::take(&mut conn.pinged) {
+                // It is to be asked again, before its silence is too long.
+                self.state.arm(&self.snapshot, id);
+            }
+        }
+    }
+
+    /// A whole message came from the peer of a session or of an upstream connection.
+    pub fn received(&mut self, id: ConnId, lane: Lane, kind: Kind, payload: Payload<'_>) -> Flow {
+        self.state.received(&self.snapshot, id, lane, kind, payload);
+        self.state.run(&self.snapshot);
+        self.state.flow(id)
+    }
+
+    /// A WebSocket ping: answered, unless the peer floods.
+    pub fn ping(&mut self, id: ConnId, payload: &[u8]) -> Flow {
+        let state = &mut self.state;
+        let second = (state.now.0 / 1_000_000) as u32;
+        let Some(conn) = state.conns.get_mut(id) else { return Flow::Stop };
+        if conn.pings.0 != second {
+            conn.pings = (second, 0);
+        }
+        conn.pings.1 += 1;
+        if conn.pings.1 > PINGS_A_SECOND {
+            let upstream = conn.session().is_none();
+            let reason = if upstream { CloseReason::UpstreamFailed } else { CloseReason::PingFlood };
+            state.close(&self.snapshot, id, reason);
+            state.run(&self.snapshot);
+        } else if conn.phase.takes_output() {
+            state.push_ping_or_pong(id, |mask, out| websocket::encode_pong(payload, mask, out));
+        }
+        state.flow(id)
+    }
+
+    /// The peer ended in order: with a WebSocket close frame (`close` is what it said), or by ending its stream.
+    pub fn peer_ended(&mut self, id: ConnId, close: Option<Option<(u16, Box<str>)>>) -> Flow {
+        self.state.peer_ended(&self.snapshot, id, close);
+        self.state.run(&self.snapshot);
+        Flow::Stop
+    }
+
+    /// The peer's bytes break its protocol.
+    pub fn broken(&mut self, id: ConnId, error: &WireError) -> Flow {
+        if *error == WireError::Truncated {
+            self.state.lose(&self.snapshot, id, CloseReason::Truncated);
+        } else if self.state.conns.get(id).is_some_and(|conn| conn.session().is_none()) {
+            self.state.close(&self.snapshot, id, CloseReason::UpstreamFailed);
+        } else {
+            self.state.close(&self.snapshot, id, error.into());
+        }
+        self.state.run(&self.snapshot);
+        Flow::Stop
+    }
+
+    /// The transport broke without an end.
+    pub fn lost(&mut self, id: ConnId) {
+        self.state.lose(&self.snapshot, id, CloseReason::ClientReset);
+        self.state.run(&self.snapshot);
+    }
+}
+
+impl State {
+    fn open(&mut self, snapshot: &Snapshot, opening: Opening) -> Option<ConnId> {
+        let policy = &snapshot.listeners[opening.listener.index()];
+        let origin = Origin::new(opening.peer.clone(), &opening.request, opening.tls.as_ref());
+        let now = self.now;
+        let chain = policy.chain.bindings().clone();
+        let session = Session::new(opening.listener, policy.transport, origin, chain, now);
+        let role = Role::Session(Box::new(session));
+        let id = self.conns.insert(Conn::new(now, opening.wire.clone(), role))?;
+        let stats = &self.stats.listeners[opening.listener.index()];
+        stats.opened.add(1);
+        stats.sessions.add(1);
+        self.stats.connections.add(1);
+        if policy.transport.has_lanes()
+            && let Some(conn) = self.conns.get_mut(id)
+        {
+            conn.lanes = Some(Box::default());
+        }
+        for group in &policy.join {
+            self.groups.join(&mut self.conns, &self.seat.directory, id, group);
+        }
+        if !policy.chain.links().is_empty() {
+            let info = SessionInfo {
+                id,
+                listener: policy.name.clone(),
+                transport: policy.transport,
+                peer: opening.peer,
+                tls: opening.tls,
+                request: opening.request,
+            };
+            self.tell_open(snapshot, id, &info);
+        }
+        if let Route::Cluster(cluster) = policy.route
+            && self.conns.get(id).is_some_and(|conn| conn.phase.takes_messages())
+        {
+            self.upstream(snapshot, id, cluster);
+        }
+        self.arm(snapshot, id);
+        Some(id)
+    }
+
+    /// The plugins of the chain learn of the session, in order, until one refuses it.
+    fn tell_open(&mut self, snapshot: &Snapshot, id: ConnId, info: &SessionInfo) {
+        let policy = &snapshot.listeners[self.listener_of(id)];
+        for (at, link) in policy.chain.links().iter().enumerate() {
+            let open = self.conns.get_mut(id).filter(|conn| conn.phase.takes_output());
+            // What the plugin before asked for may have ended it.
+            let Some(session) = open.and_then(Conn::session_mut) else { return };
+            session.told = at as u16 + 1;
+            let Some(attributes) = self.attributes(snapshot, id) else { return };
+            self.call.session = Some((id, attributes));
+            let answer = self.roster.call(
+                link,
+                Entry::Open,
+                &self.seat,
+                self.now,
+                &mut self.call,
+                |instance, call| instance.open(info, call),
+            );
+            let worker = usize::from(self.seat.worker.0);
+            match answer {
+                Ok(Ok(())) => {
+                    // What the plugin asked for is done before the next one learns of the session.
+                    self.apply_effects(link, Some(id), 1);
+                    self.run(snapshot);
+                }
+                Ok(Err(rejection)) => {
+                    link.stats[worker].closed.add(1);
+                    self.apply_effects(link, Some(id), 1);
+                    self.reject(snapshot, id, &rejection);
+                    return;
+                }
+                Err(failure) => {
+                    debug_assert!(self.call.effects.is_empty(), "{failure:?} left effects");
+                    // A plugin that keeps clients out keeps them out while it is broken, unless it is to fail open.
+                    if link.on_failure != OnFailure::Open {
+                        self.close(snapshot, id, CloseReason::PluginFailed);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn received(&mut self, snapshot: &Snapshot, id: ConnId, lane: Lane, kind: Kind, payload: Payload<'_>) {
+        let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.phase.takes_messages()) else { return };
+        match &mut conn.role {
+            Role::Session(session) => {
+                let sequence = session.next_sequence(Direction::Inbound);
+                let stats = &self.stats.listeners[session.listener.index()].inbound;
+                stats.received.add(1);
+                stats.received_bytes.add(payload.len() as u64);
+                let message = Message {
+                    session: id,
+                    sequence,
+                    direction: Direction::Inbound,
+                    kind,
+                    payload,
+                    lane: Some(lane),
+                    hops: 0,
+                    pressed: false,
+                };
+                if session.held[Direction::Inbound as usize].is_some() {
+                    // Its driver was told to pause; what comes all the same must not overtake.
+                    self.wait_in_line(Parcel::pack(message));
+                } else {
+                    self.walk(snapshot, message, Progress::default(), None);
+                }
+            }
+            Role::Upstream(upstream) => {
+                let stats = &self.stats.clusters[upstream.cluster.index()];
+                stats.received.add(1);
+                stats.received_bytes.add(payload.len() as u64);
+                let session = upstream.session;
+                self.answered(snapshot, id, session, kind, payload);
+            }
+        }
+    }
+
+    /// An upstream sent a message for its session.
+    fn answered(
+        &mut self,
+        snapshot: &Snapshot,
+        from: ConnId,
+        session: ConnId,
+        kind: Kind,
+        payload: Payload<'_>,
+    ) {
+        let open = self.conns.get(session).is_some_and(|conn| conn.phase.takes_output());
+        if !open {
+            if let Some(Role::Upstream(upstream)) = self.conns.get(from).map(|conn| &conn.role) {
+                self.stats.clusters[upstream.cluster.index()].orphaned.add(1);
+            }
+            return;
+        }
+        self.offer(snapshot, session, kind, payload, None, 0, true);
+        if self.is_pressed(snapshot, session)
+            && let Some(conn) = self.conns.get_mut(from)
+        {
+            conn.pauses.set(Pauses::DOWNSTREAM);
+        }
+    }
+
+    #[expect(clippy::option_option, reason = "a close frame, and what may be in it")]
+    fn peer_ended(&mut self, snapshot: &Snapshot, id: ConnId, close: Option<Option<(u16, Box<str>)>>) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let with_frame = close.is_some();
+        if conn.is_websocket() && !with_frame && !conn.said_close {
+            // RFC 6455, section 7.1.5: a stream that ends without a close frame is an abnormal closure.
+            self.lose(snapshot, id, CloseReason::ClientReset);
+            return;
+        }
+        conn.peer_ended = true;
+        let upstream = conn.session().is_none();
+        let reason = if upstream { CloseReason::UpstreamClosed } else { CloseReason::Client };
+        let said = match close {
+            Some(Some((code, text))) => Rejection { code, reason: text },
+            // RFC 6455, section 7.1.5: no code in the frame; plain streams have none to say.
+            Some(None) | None => Rejection { code: 1000, reason: "".into() },
+        };
+        let owed = !with_frame && !upstream && conn.phase == Phase::ExpectMessages && self.owes(id);
+        let event = if owed { LifeEvent::PeerEndedOwed } else { LifeEvent::PeerEnded };
+        self.step(snapshot, id, event, Some(End { reason, said }));
+        if owed {
+            self.settle_owed(snapshot, id);
+        }
+    }
+
+    /// What the reader of the connection does next.
+    pub(crate) fn flow(&self, id: ConnId) -> Flow {
+        match self.conns.get(id) {
+            Some(conn) if conn.phase.takes_messages() => {
+                if conn.pauses.any() {
+                    Flow::Pause
+                } else {
+                    Flow::Continue
+                }
+            }
+            _ => Flow::Stop,
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What happens because time passes.
+
+use super::{State, Worker};
+use crate::conn::{Conn, Pauses, Role};
+use crate::id::ConnId;
+use crate::lifecycle::Phase;
+use crate::message::Direction;
+use crate::reason::CloseReason;
+use crate::roster::Entry;
+use crate::snapshot::Snapshot;
+use crate::time::Time;
+use crate::wheel::{Wheel, tick_of};
+use weir_codec::websocket;
+
+impl Worker {
+    /// Does what is due. Call after [`Worker::turn`].
+    pub fn tick(&mut self) {
+        while let Some(id) = self.state.wheel.due(self.state.now) {
+            if let Some(conn) = self.state.conns.get_mut(id) {
+                conn.armed = Wheel::UNARMED;
+            }
+            self.state.look_at(&self.snapshot, id);
+            self.state.run(&self.snapshot);
+            self.state.arm(&self.snapshot, id);
+        }
+        self.state.plugin_timers(&self.snapshot);
+        self.state.run(&self.snapshot);
+    }
+
+    /// When [`Worker::tick`] is wanted next.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let state = &self.state;
+        let links = self.snapshot.bindings.iter();
+        let own = links.filter(|link| state.timer_owner(link.binding) == state.seat.worker);
+        let plugins = own.filter_map(|link| state.roster.next_timer(link.binding));
+        plugins.chain(state.wheel.next()).min()
+    }
+}
+
+impl State {
+    fn plugin_timers(&mut self, snapshot: &Snapshot) {
+        for link in &snapshot.bindings {
+            let own = self.timer_owner(link.binding) == self.seat.worker;
+            if !own || !self.roster.timer_due(link.binding, self.now) {
+                continue;
+            }
+            self.call.session = None;
+            let answer = self.roster.call(
+                link,
+                Entry::Timer,
+                &self.seat,
+                self.now,
+                &mut self.call,
+                |instance, call| instance.timer(call),
+            );
+            if answer.is_ok() {
+                self.apply_effects(link, None, 1);
+                self.run(snapshot);
+            }
+        }
+    }
+
+    /// Makes sure that the wheel looks at the connection in time.
+    pub(crate) fn arm(&mut self, snapshot: &Snapshot, id: ConnId) {
+        let Some(conn) = self.conns.get(id) else { return };
+        let deadline = Self::deadlines(snapshot, conn).into_iter().map(|(at, _)| at).min();
+        let Some(deadline) = deadline.filter(|at| *at != Time::NEVER) else { return };
+        let tick = tick_of(deadline);
+        if let Some(conn) = self.conns.get_mut(id)
+            && tick < conn.armed
+        {
+            self.wheel.arm(id, conn.armed, tick);
+            conn.armed = tick;
+        }
+    }
+
+    /// Whether the wheel looks at the connection in time.
+    #[cfg(any(test, debug_assertions))]
+    pub(crate) fn is_armed(&self, snapshot: &Snapshot, id: ConnId) -> bool {
+        let Some(conn) = self.conns.get(id) else { return true };
+        let deadline = Self::deadlines(snapshot, conn).into_iter().map(|(at, _)| at).min();
+        deadline.is_none_or(|at| at == Time::NEVER || conn.armed <= tick_of(at))
+    }
+
+    fn look_at(&mut self, snapshot: &Snapshot, id: ConnId) {
+        let Some(conn) = self.conns.get(id) else { return };
+        for (at, due) in Self::deadlines(snapshot, conn) {
+            if at > self.now {
+                continue;
+            }
+            match due {
+                Due::Phase => self.lose(snapshot, id, CloseReason::Killed),
+                Due::Idle => self.close(snapshot, id, CloseReason::IdleTimeout),
+                Due::Slow => self.close(snapshot, id, CloseReason::SlowConsumer),
+                Due::Ping => {
+                    self.push_ping_or_pong(id, |mask, out| websocket::encode_ping(b"", mask, out));
+                    if let Some(conn) = self.conns.get_mut(id) {
+                        conn.pinged = true;
+                    }
+                }
+                Due::Hold(direction) => self.expire(snapshot, id, direction),
+            }
+        }
+    }
+
+    fn deadlines(snapshot: &Snapshot, conn: &Conn) -> [(Time, Due); 6] {
+        let never = (Time::NEVER, Due::Phase);
+        let mut all = [never; 6];
+        match conn.phase {
+            Phase::Ended | Phase::ExpectConnected => return all,
+            Phase::ExpectFlushed | Phase::ExpectPeerEnd => {
+                all[0] = (conn.phase_deadline, Due::Phase);
+                return all;
+            }
+            Phase::ExpectMessages | Phase::ExpectAnswers => {}
+        }
+        let Role::Session(session) = &conn.role else { return all };
+        let limits = &snapshot.listeners[session.listener.index()].limits;
+        // While it is the gateway that does not read, silence says nothing of the client. One that does not take its own echoes,
+        // though, is not read because of itself. QUIC asks by itself.
+        let ours = conn.pauses.contains(Pauses::HELD)
+            || conn.pauses.contains(Pauses::UPSTREAM)
+            || conn.pauses.contains(Pauses::MAILBOX)
+            || session.held[Direction::Outbound as usize].is_some();
+        if !ours && !session.transport.has_lanes() {
+            if !limits.idle_timeout.is_zero() {
+                all[1] = (conn.heard + limits.idle_timeout, Due::Idle);
+            }
+            if !limits.ping_interval.is_zero() && conn.can_ping() && !conn.pinged {
+                all[2] = (conn.heard + limits.ping_interval, Due::Ping);
+            }
+        }
+        if conn.slow_since != Time::NEVER {
+            all[3] = (conn.slow_since + limits.slow_grace, Due::Slow);
+        }
+        for (place, direction) in [(4, Direction::Inbound), (5, Direction::Outbound)] {
+            if let Some(until) = session.held[direction as usize].as_ref().and_then(|line| line.until()) {
+                all[place] = (until, Due::Hold(direction));
+            }
+        }
+        all
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    Phase,
+    Idle,
+    Slow,
+    Ping,
+    Hold(Direction),
+}
