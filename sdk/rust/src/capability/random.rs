@@ -1,0 +1,14 @@
+//! Randomness from the gateway, fit for keys and tokens. A capability: `random`.
+
+use super::host::random;
+
+/// So many random bytes.
+pub fn bytes(count: u32) -> Vec<u8> {
+    random::bytes(count)
+}
+
+/// A random number.
+pub fn u64() -> u64 {
+    let bytes = bytes(8);
+    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
