@@ -1,0 +1,288 @@
+//! One loaded version of a binding: module digest and config.
+
+use crate::contract::v0_1::{self, Handler, HandlerIndices};
+use crate::deadline::{begin, watch};
+use crate::digest::Digest;
+use crate::failure::failure;
+use crate::grants::Grants;
+use crate::host_interfaces::{Host, HostParts, Phase};
+use crate::instance::PluginInstance;
+use crate::limits::PluginLimits;
+use crate::manifest::Manifest;
+use crate::module::Module;
+use crate::refusal::Refusal;
+use crate::runtime::Runtime;
+use crate::schema;
+use crate::store::BindingStore;
+use std::fmt;
+use std::sync::Arc;
+use wasmtime::Store;
+use wasmtime::component::InstancePre;
+use weir_core::{
+    BindingId, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure, Program, Seat, WorkerId,
+};
+
+/// One use of a plugin file, as the configuration says it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BindingSpec {
+    /// Given by whoever reads the configuration; the same for as long as there is a binding of this name.
+    pub id: BindingId,
+    /// For chains, logs and metrics.
+    pub name: Arc<str>,
+    /// `Null` when there is none.
+    pub config: serde_json::Value,
+    /// What it may use.
+    pub limits: PluginLimits,
+    /// What it may call.
+    pub grants: Grants,
+    /// What becomes of a message that it failed on.
+    pub on_failure: OnFailure,
+}
+
+/// A version of a binding that has been tried and can serve.
+pub struct Generation {
+    number: u64,
+    spec: BindingSpec,
+    config: String,
+    manifest: Arc<Manifest>,
+    module: Arc<Module>,
+    store: Arc<BindingStore>,
+    starter: Starter,
+}
+
+impl Generation {
+    /// Grows with each generation of the binding, from 1.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// What it was made from.
+    pub fn spec(&self) -> &BindingSpec {
+        &self.spec
+    }
+
+    /// What the plugin says of itself.
+    pub fn manifest(&self) -> &Arc<Manifest> {
+        &self.manifest
+    }
+
+    /// Of the file.
+    pub fn digest(&self) -> Digest {
+        self.module.facts.digest
+    }
+
+    /// The contract's version that the plugin was built for, e.g. `0.1.0`.
+    pub fn contract(&self) -> &str {
+        &self.module.facts.contract
+    }
+
+    /// Of the file, in bytes.
+    pub fn size(&self) -> usize {
+        self.module.facts.size
+    }
+
+    /// What the binding keeps across generations.
+    pub fn store(&self) -> &Arc<BindingStore> {
+        &self.store
+    }
+
+    /// For a chain.
+    pub fn link(self: &Arc<Self>) -> Link {
+        Link {
+            binding: self.spec.id,
+            name: self.spec.name.clone(),
+            generation: self.number,
+            program: self.clone(),
+            directions: self.manifest.directions,
+            on_failure: self.spec.on_failure,
+            stats: self.store.stats().clone(),
+        }
+    }
+
+    pub(crate) fn module(&self) -> &Arc<Module> {
+        &self.module
+    }
+}
+
+impl fmt::Debug for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Generation")
+            .field("binding", &self.spec.name)
+            .field("number", &self.number)
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Program for Generation {
+    fn instantiate(&self, seat: &Seat, effects: &mut Vec<Effect>) -> Result<Box<dyn Instance>, Failure> {
+        let parts = self.starter.parts(Some(seat.worker), seat.directory.clone(), self.number);
+        let mut started = self.starter.start(parts)?;
+        match started.configure(&self.config)? {
+            Ok(()) => {}
+            Err(said) => return Err(Failure { cause: FailureCause::Configure, detail: said.into() }),
+        }
+        effects.append(&mut started.store.data_mut().effects);
+        Ok(Box::new(PluginInstance::new(started)))
+    }
+}
+
+impl Runtime {
+    /// Makes a generation of a binding from a file: compiles, starts it in a scratch instance with the binding's limits, asks what it
+    /// is, checks the config and configures it. Takes as long as compiling takes; not for a worker's thread.
+    pub fn prepare(
+        &self,
+        bytes: &[u8],
+        spec: &BindingSpec,
+        store: &Arc<BindingStore>,
+    ) -> Result<Arc<Generation>, Refusal> {
+        let module = self.module(bytes, |facts| facts.check_grants(spec.grants, &spec.name))?;
+        self.prepare_module(&module, spec, store)
+    }
+
+    /// The same from a module that is compiled already.
+    pub(crate) fn prepare_module(
+        &self,
+        module: &Arc<Module>,
+        spec: &BindingSpec,
+        store: &Arc<BindingStore>,
+    ) -> Result<Arc<Generation>, Refusal> {
+        module.facts.check_grants(spec.grants, &spec.name)?;
+        let starter = Starter::new(self, module, spec, store)?;
+        let (mut scratch, manifest) = starter.try_out()?;
+        let config = schema::check(&manifest.config_schema, &spec.config)?;
+        match scratch.configure(&config) {
+            Ok(Ok(())) => {}
+            Ok(Err(said)) => return Err(Refusal::ConfigureSaid(said)),
+            Err(failure) => return Err(Refusal::ConfigureFailed(failure)),
+        }
+        Ok(Arc::new(Generation {
+            number: store.next_generation(),
+            spec: spec.clone(),
+            config,
+            manifest: Arc::new(manifest),
+            module: module.clone(),
+            store: store.clone(),
+            starter,
+        }))
+    }
+}
+
+/// Starts instances of one module for one binding.
+pub(crate) struct Starter {
+    runtime: Runtime,
+    pre: InstancePre<Host>,
+    indices: HandlerIndices,
+    binding: Arc<str>,
+    limits: PluginLimits,
+    store: Arc<BindingStore>,
+}
+
+/// An instance that has not served yet.
+pub(crate) struct Started {
+    pub(crate) store: Store<Host>,
+    pub(crate) handler: Handler,
+}
+
+impl Starter {
+    pub(crate) fn new(
+        runtime: &Runtime,
+        module: &Module,
+        spec: &BindingSpec,
+        store: &Arc<BindingStore>,
+    ) -> Result<Self, Refusal> {
+        let link = |error: wasmtime::Error| Refusal::Link(format!("{error:#}"));
+        let linker = v0_1::linker(runtime.engine(), spec.grants).map_err(link)?;
+        let pre = linker.instantiate_pre(&module.component).map_err(link)?;
+        let indices = HandlerIndices::new(&pre).map_err(link)?;
+        Ok(Self {
+            runtime: runtime.clone(),
+            pre,
+            indices,
+            binding: spec.name.clone(),
+            limits: spec.limits.clone(),
+            store: store.clone(),
+        })
+    }
+
+    fn parts(&self, worker: Option<WorkerId>, directory: Arc<Directory>, generation: u64) -> HostParts {
+        HostParts {
+            limits: self.limits.clone(),
+            store: self.store.clone(),
+            directory,
+            clock: self.runtime.clock(),
+            worker,
+            binding: self.binding.clone(),
+            generation,
+        }
+    }
+
+    /// An instance that nothing is connected to, and what it says of itself.
+    pub(crate) fn try_out(&self) -> Result<(Started, Manifest), Refusal> {
+        let parts = self.parts(None, Arc::new(Directory::new(1)), 0);
+        let mut scratch = self.start(parts).map_err(|error| match error {
+            StartError::Misfit(text) => Refusal::Link(text),
+            StartError::Failed(failure) => Refusal::Start(failure),
+        })?;
+        let manifest = scratch.describe().map_err(Refusal::Describe)?;
+        match manifest.fault() {
+            Some(fault) => Err(Refusal::Manifest(fault)),
+            None => Ok((scratch, manifest)),
+        }
+    }
+
+    fn start(&self, parts: HostParts) -> Result<Started, StartError> {
+        let crossing = parts.limits.crossing();
+        let mut store = Store::new(self.runtime.engine(), Host::new(parts));
+        store.limiter(|host| &mut host.limiter);
+        store.set_hostcall_fuel(crossing);
+        watch(&mut store);
+        begin(&mut store, Phase::Setup);
+        let instance = self
+            .pre
+            .instantiate(&mut store)
+            .map_err(|error| StartError::Failed(failure(&error, store.data())))?;
+        let handler = Handler::new(&mut store, &instance, &self.indices)
+            .map_err(|error| StartError::Misfit(format!("{error:#}")))?;
+        Ok(Started { store, handler })
+    }
+}
+
+/// Why there is no instance.
+enum StartError {
+    /// Its exports are of other types than the contract's.
+    Misfit(String),
+    /// It failed while it was started.
+    Failed(Failure),
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Misfit(text) => Self { cause: FailureCause::Configure, detail: text.into() },
+            StartError::Failed(failure) => failure,
+        }
+    }
+}
+
+impl Started {
+    fn describe(&mut self) -> Result<Manifest, Failure> {
+        begin(&mut self.store, Phase::Setup);
+        let manifest = self.handler.describe(&mut self.store);
+        manifest.map(v0_1::manifest).map_err(|error| failure(&error, self.store.data()))
+    }
+
+    /// The inner error is what the plugin said.
+    fn configure(&mut self, config: &str) -> Result<Result<(), String>, Failure> {
+        const SAID: usize = 2048;
+        begin(&mut self.store, Phase::Setup);
+        // What was asked for in `describe`, of a scratch instance, is not the config's.
+        self.store.data_mut().effects.clear();
+        let done = self.handler.configure(&mut self.store, config);
+        let done = done.map_err(|error| failure(&error, self.store.data()))?;
+        Ok(done.map_err(|mut said| {
+            said.truncate(said.floor_char_boundary(SAID));
+            said
+        }))
+    }
+}

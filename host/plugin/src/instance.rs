@@ -1,0 +1,101 @@
+//! A plugin instance of one worker.
+
+use crate::contract::v0_1::{self, Converter};
+use crate::deadline::begin;
+use crate::failure::failure;
+use crate::generation::Started;
+use crate::host_interfaces::{Host, Phase};
+use std::time::Instant;
+use weir_core::{
+    Call, Failure, FailureCause, Instance, Kind, Message, Rejection, SessionId, SessionInfo, Verdict,
+};
+
+/// Calls after which a fresh instance takes over: what a plugin leaks slowly ends here.
+const MAX_CALLS: u64 = 10_000_000;
+
+pub(crate) struct PluginInstance {
+    started: Started,
+    calls: u64,
+    /// Bytes of memory from which on it is worn.
+    high_water: usize,
+    failed: bool,
+}
+
+impl PluginInstance {
+    pub(crate) fn new(started: Started) -> Self {
+        let host = started.store.data();
+        let (limit, initial) = (host.limits.memory, host.limiter.memory());
+        // Three quarters of the limit; for one that begins above that, half of what was left.
+        let high_water = (limit / 4 * 3).max(usize::midpoint(initial, limit));
+        Self { started, calls: 0, high_water, failed: false }
+    }
+
+    /// One call of the plugin: lends it the session and takes its effects. `run` calls and converts the answer.
+    fn call<R>(
+        &mut self,
+        call: &mut Call,
+        run: impl FnOnce(&mut Started) -> wasmtime::Result<R>,
+    ) -> Result<R, Failure> {
+        if self.failed {
+            // The engine does not enter an instance again that trapped.
+            return Err(Failure {
+                cause: FailureCause::Trap,
+                detail: "the instance failed before and must be replaced".into(),
+            });
+        }
+        self.calls += 1;
+        begin(&mut self.started.store, Phase::Call);
+        let host = self.started.store.data_mut();
+        host.session = call.session.take();
+        std::mem::swap(&mut host.effects, &mut call.effects);
+        let answer = run(&mut self.started);
+        let host = self.started.store.data_mut();
+        call.session = host.session.take();
+        std::mem::swap(&mut host.effects, &mut call.effects);
+        answer.map_err(|error| {
+            self.failed = true;
+            call.effects.clear();
+            failure(&error, self.started.store.data())
+        })
+    }
+}
+
+impl Instance for PluginInstance {
+    fn open(&mut self, session: &SessionInfo, call: &mut Call) -> Result<Result<(), Rejection>, Failure> {
+        self.call(call, |Started { store, handler }| {
+            Ok(match handler.open(store, v0_1::session(session))? {
+                Ok(()) => Ok(()),
+                Err(said) => Err(v0_1::end(&said)?),
+            })
+        })
+    }
+
+    fn message(&mut self, message: &Message<'_>, call: &mut Call) -> Result<Verdict, Failure> {
+        // 36 ns for both readings; the time-stamp counter by way of quanta took 22, and two tenths of a second to calibrate at start.
+        let begun = Instant::now();
+        let verdict = self.call(call, |Started { store, handler }| {
+            let verdict = handler.message(store, v0_1::message(message))?;
+            Ok(converter(store).verdict(verdict, message.kind == Kind::Text)?)
+        });
+        call.nanoseconds = begun.elapsed().as_nanos() as u64;
+        verdict
+    }
+
+    fn close(&mut self, session: SessionId, end: &Rejection, call: &mut Call) -> Result<(), Failure> {
+        self.call(call, |Started { store, handler }| {
+            handler.close(store, session.raw(), v0_1::rejection(end))
+        })
+    }
+
+    fn timer(&mut self, call: &mut Call) -> Result<(), Failure> {
+        self.call(call, |Started { store, handler }| handler.timer(store))
+    }
+
+    fn worn(&self) -> bool {
+        self.calls >= MAX_CALLS || self.started.store.data().limiter.memory() > self.high_water
+    }
+}
+
+fn converter(store: &mut wasmtime::Store<Host>) -> Converter<'_> {
+    Converter(store.data_mut())
+}

@@ -1,0 +1,54 @@
+//! The plugin runtime: from a .wasm file to the instances that workers call.
+//!
+//! ```text
+//! bytes → Artifact (what is it, what does it import) → Module (compiled, cached by digest)
+//!       → Generation (tried, configured: a weir_core::Program) → an instance a worker
+//! ```
+//!
+//! [`Runtime`] makes generations; [`Catalogue`] keeps which one serves for each binding. This crate knows no sockets, routes or
+//! transports, watches no directory and starts no thread but the epoch ticker and those of a compilation.
+//!
+//! Calls of [`Runtime`] and [`Catalogue`] compile and run plugins: they are made on a thread of their own, never on a worker's. An
+//! instance belongs to one worker; each call sets its deadline first, collects effects in the instance's host state, and hands them
+//! over when it returned. After a failure the instance is not entered again.
+
+mod artifact;
+mod cache;
+mod catalogue;
+mod clock;
+mod compile;
+mod contract;
+mod deadline;
+mod digest;
+mod failure;
+mod generation;
+mod grants;
+mod host_interfaces;
+mod inspect;
+mod instance;
+mod limiter;
+mod limits;
+mod manifest;
+mod module;
+mod options;
+mod refusal;
+mod runtime;
+mod schema;
+mod store;
+
+pub use artifact::Form;
+pub use cache::CacheError;
+pub use catalogue::{BindingState, BindingStatus, Catalogue, Change, Outcome, Probation, ServingStatus};
+pub use digest::Digest;
+pub use generation::{BindingSpec, Generation};
+pub use grants::{Capability, Grants, UnknownGrant};
+pub use inspect::Inspection;
+pub use limits::PluginLimits;
+pub use manifest::Manifest;
+pub use options::RuntimeOptions;
+pub use refusal::Refusal;
+pub use runtime::{Runtime, RuntimeError};
+pub use store::{
+    BindingStore, DropReasons, HistogramReading, Kv, KvError, MAX_KEY, MAX_NAMES, MAX_REASONS, MAX_VALUE,
+    Metrics, Reading, Value,
+};

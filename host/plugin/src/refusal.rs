@@ -1,0 +1,141 @@
+//! Why a file gets no traffic, in sentences that say what to do.
+
+use crate::contract::OFFERED;
+use crate::grants::Capability;
+use std::time::Duration;
+use weir_core::Failure;
+
+/// Why a file is not accepted for a binding. What served before serves on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It cannot be read.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
+    /// The file beside it, with the binding's settings.
+    #[error("its settings cannot be used: {0}")]
+    Settings(String),
+    /// More bytes than the limit.
+    #[error(
+        "the file has {size} bytes; the most is {most}: build it with opt-level = \"s\" and without debug information"
+    )]
+    TooLarge {
+        /// Of the file.
+        size: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// Not WebAssembly at all.
+    #[error(
+        "this is not WebAssembly: it does not begin with `\\0asm`. Plugins are .wasm files, \
+         as `weir plugin build` or `cargo build --target wasm32-unknown-unknown --release` makes them"
+    )]
+    NotWasm,
+    /// It ends in the middle of a section.
+    #[error(
+        "the file ends too early: it was truncated, or is still being written. \
+         Copy it under another name first and rename it"
+    )]
+    Truncated,
+    /// WebAssembly that breaks its own rules.
+    #[error("this is not valid WebAssembly: {0}. Build it again")]
+    Invalid(String),
+    /// A core module without the custom section that says what it is.
+    #[error(
+        "this is a WebAssembly module, but no Weir plugin: it carries no component type. \
+         Build it with the Weir SDK (`weir plugin new`), and do not strip its custom sections"
+    )]
+    NoComponentType,
+    /// It wants a system interface that is not there.
+    #[error(
+        "it imports WASI ({imports}), which this version of Weir does not offer: \
+         build it with `--target wasm32-unknown-unknown`"
+    )]
+    Wasi {
+        /// Which, abbreviated.
+        imports: String,
+    },
+    /// A component for something else.
+    #[error(
+        "this component has nothing of weir:plugin ({has}): it was made for another host. Build it with the Weir SDK"
+    )]
+    Foreign {
+        /// What it has instead.
+        has: String,
+    },
+    /// Another version of the contract.
+    #[error(
+        "this plugin was built for weir:plugin {found}; this gateway offers {OFFERED}: rebuild it with SDK {OFFERED}"
+    )]
+    Contract {
+        /// The plugin's version.
+        found: String,
+    },
+    /// It exports no handler.
+    #[error(
+        "it exports no weir:plugin/handler ({exports}): mark the plugin with #[plugin] and build it as a cdylib"
+    )]
+    NoHandler {
+        /// What it exports instead.
+        exports: String,
+    },
+    /// It wants something that is not part of the contract.
+    #[error("it imports {0}, which this gateway does not have: remove the dependency that needs it")]
+    UnknownImport(String),
+    /// It wants more than its binding grants.
+    #[error(
+        "it imports weir:plugin/{capability}, which binding {binding:?} does not grant: add grants = [\"{capability}\"]"
+    )]
+    NotGranted {
+        /// What.
+        capability: Capability,
+        /// The binding's name.
+        binding: String,
+    },
+    /// The core module could not be turned into a component.
+    #[error("it could not be turned into a component: {0}. Rebuild it with SDK {OFFERED}")]
+    Encode(String),
+    /// The compiler refused it.
+    #[error("it does not compile: {0}")]
+    Compile(String),
+    /// The compiler did not finish.
+    #[error(
+        "compiling took longer than {} s and was given up: make the plugin smaller, \
+         or raise the limit if it is meant to be that large",
+        .0.as_secs_f64()
+    )]
+    CompileTimeout(Duration),
+    /// Earlier compilations that were given up are still running.
+    #[error("{0} compilations that took too long are still running: try again when they are done")]
+    CompilerBusy(usize),
+    /// What it imports or exports is of the contract by name but not by type.
+    #[error("it does not fit weir:plugin {OFFERED}: {0}. Rebuild it with SDK {OFFERED}")]
+    Link(String),
+    /// It could not be started.
+    #[error("it failed while it was started ({}): {}", .0.cause.label(), .0.detail)]
+    Start(Failure),
+    /// `describe` failed.
+    #[error("its describe failed ({}): {}", .0.cause.label(), .0.detail)]
+    Describe(Failure),
+    /// `describe` gave something that is no manifest.
+    #[error("its describe gave {0}")]
+    Manifest(String),
+    /// Its schema is none.
+    #[error("its config schema is not a JSON Schema (2020-12): {0}")]
+    Schema(String),
+    /// It takes no config and was given one.
+    #[error("it takes no config: remove `config` from the binding")]
+    NoConfigAccepted,
+    /// The config does not fit the schema.
+    #[error("its config does not fit: {0}")]
+    Config(String),
+    /// `configure` failed.
+    #[error("its configure failed ({}): {}", .0.cause.label(), .0.detail)]
+    ConfigureFailed(Failure),
+    /// `configure` gave an error.
+    #[error("it refused its config: {0}")]
+    ConfigureSaid(String),
+    /// It failed under traffic and was taken back.
+    #[error("it was taken back: {0}. The generation before it serves again")]
+    RolledBack(String),
+}

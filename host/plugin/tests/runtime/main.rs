@@ -1,0 +1,11 @@
+//! The plugin runtime against guest programs that behave, and many that do not.
+
+mod bench;
+mod cache;
+mod capabilities;
+mod catalogue;
+mod guests;
+mod instances;
+mod limits;
+mod refusals;
+mod rig;
