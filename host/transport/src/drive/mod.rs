@@ -1,0 +1,371 @@
+//! The driver: one for all transports, downstream and upstream.
+//!
+//! A driver is a task that moves bytes between a [`Link`] and the worker's state machine, a few at a time. It is written by hand rather
+//! than as an async function because of what an idle one costs: no buffer, no state machine of nested awaits, one small future.
+
+mod link;
+mod pass;
+mod stream;
+
+pub use link::{Finished, Input, Link, WriteError};
+pub use stream::StreamLink;
+
+use crate::listen::Admission;
+use crate::local::Local;
+use crate::record;
+use pass::Pass;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use weir_codec::{Decoded, Event};
+use weir_core::{CloseReason, ConnId, DropReason, End, Flow, Lane, Status, Worker};
+
+/// Slices of one vectored write.
+const SLICES: usize = 64;
+/// What is tried first: more than that is rarely there.
+const FEW_SLICES: usize = 4;
+
+/// Drives one connection from now until it is released.
+#[derive(Debug)]
+pub struct Driver<L: Link> {
+    local: Rc<Local>,
+    session: Session<L>,
+    /// Its place among the connections of its listener.
+    _admission: Option<Admission>,
+}
+
+#[derive(Debug)]
+struct Session<L> {
+    id: ConnId,
+    link: L,
+    /// Read, but not decoded: the reader was told to stand still.
+    backlog: Option<Box<Backlog>>,
+    /// What the peer sends can no longer be understood.
+    broken: bool,
+    /// The peer is told of the end in its own protocol, and answers.
+    closes_by_frame: bool,
+    finished: bool,
+    released: bool,
+}
+
+#[derive(Debug)]
+struct Backlog {
+    lane: Lane,
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl<L: Link> Driver<L> {
+    /// A driver of an upstream connection that is [connected](Worker::connected). `leftover` is what was read of it already.
+    pub fn upstream(local: Rc<Local>, id: ConnId, link: L, leftover: &[u8], wire: &weir_codec::Wire) -> Self {
+        Self::new(local, id, link, leftover, wire, None)
+    }
+
+    /// A driver of a session that is [open](Worker::open).
+    pub(crate) fn new(
+        local: Rc<Local>,
+        id: ConnId,
+        link: L,
+        leftover: &[u8],
+        wire: &weir_codec::Wire,
+        admission: Option<Admission>,
+    ) -> Self {
+        let session = Session {
+            id,
+            link,
+            backlog: Backlog::of(Lane::ONLY, leftover),
+            broken: false,
+            closes_by_frame: matches!(wire, weir_codec::Wire::WebSocket { .. }),
+            finished: false,
+            released: false,
+        };
+        Self { local, session, _admission: admission }
+    }
+}
+
+impl<L: Link> Future for Driver<L> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { local, session, .. } = self.get_mut();
+        local.attach(session.id, cx.waker());
+        let mut turn = local.turn(Some(session.id));
+        let end = ready!(session.advance(&mut turn, &mut local.buffer(), cx));
+        session.link.close(cx, &end);
+        session.release(&mut turn);
+        local.detach(session.id);
+        Poll::Ready(())
+    }
+}
+
+impl<L: Link> Drop for Driver<L> {
+    /// A task that is dropped before its end, with its runtime, is an end too.
+    fn drop(&mut self) {
+        if !self.session.released {
+            self.session.release(&mut self.local.turn(Some(self.session.id)));
+            self.local.detach(self.session.id);
+        }
+    }
+}
+
+impl<L: Link> Session<L> {
+    /// Does what can be done now, within one pass's budget, until something is to be waited for.
+    fn advance(&mut self, worker: &mut Worker, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<End> {
+        let mut pass = Pass::new();
+        loop {
+            let moved = match worker.status(self.id) {
+                Status::Active { read, finish } => {
+                    let heard = read && self.read(worker, buffer, cx, &mut pass);
+                    let said = self.write(worker, cx, &mut pass);
+                    let finished = finish && self.finish(worker, cx, &mut pass);
+                    heard | said | finished
+                }
+                Status::Lingering => self.linger(worker, buffer, cx, &mut pass),
+                Status::Ended(end) => return Poll::Ready(end),
+            };
+            if pass.is_spent() {
+                // The others first.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if !moved {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Reads what is there and hands it on. True if anything came of it.
+    fn read(
+        &mut self,
+        worker: &mut Worker,
+        buffer: &mut [u8],
+        cx: &mut Context<'_>,
+        pass: &mut Pass,
+    ) -> bool {
+        let (mut moved, flow) = self.resume(worker, pass);
+        if flow == Flow::Pause {
+            return moved;
+        }
+        while self.backlog.is_none() && pass.may_read() {
+            let input = match self.link.poll_read(cx, buffer) {
+                Poll::Pending => {
+                    pass.nothing_to_read();
+                    break;
+                }
+                Poll::Ready(Ok(input)) => input,
+                Poll::Ready(Err(error)) => {
+                    self.lost(worker, &error);
+                    return true;
+                }
+            };
+            moved = true;
+            if self.take(worker, input, buffer, pass) != Flow::Continue {
+                break;
+            }
+        }
+        moved
+    }
+
+    /// Decodes on where the reader was told to stand still.
+    fn resume(&mut self, worker: &mut Worker, pass: &mut Pass) -> (bool, Flow) {
+        let Some(mut backlog) = self.backlog.take() else { return (false, Flow::Continue) };
+        let start = backlog.start;
+        let (taken, flow) = self.decode(worker, backlog.lane, &mut backlog.bytes[start..], pass);
+        backlog.start += taken;
+        if backlog.start < backlog.bytes.len() {
+            self.backlog = Some(backlog);
+        }
+        (taken > 0, flow)
+    }
+
+    /// Tells the worker what came.
+    fn take(&mut self, worker: &mut Worker, input: Input, buffer: &mut [u8], pass: &mut Pass) -> Flow {
+        let id = self.id;
+        match input {
+            Input::Bytes(lane, length) => {
+                worker.heard(id);
+                let (taken, flow) = self.decode(worker, lane, &mut buffer[..length], pass);
+                self.backlog = Backlog::of(lane, &buffer[taken..length]);
+                flow
+            }
+            Input::LaneOpened(lane) => {
+                worker.lane_opened(id, lane);
+                Flow::Continue
+            }
+            Input::LaneEnded(lane) => self.input_ended(worker, lane).unwrap_or(Flow::Continue),
+            Input::End => self.input_ended(worker, Lane::ONLY).unwrap_or_else(|| worker.peer_ended(id, None)),
+            Input::Closed(said) => worker.peer_ended(id, Some(said)),
+            Input::Broken(error) => {
+                self.broken = true;
+                worker.broken(id, &error)
+            }
+        }
+    }
+
+    /// Hands bytes to the worker, message by message. Gives how many are dealt with: all of them, unless the reader is to stand still.
+    fn decode(
+        &mut self,
+        worker: &mut Worker,
+        lane: Lane,
+        bytes: &mut [u8],
+        pass: &mut Pass,
+    ) -> (usize, Flow) {
+        let id = self.id;
+        let mut flow = Flow::Continue;
+        let mut at = 0;
+        if self.broken {
+            return (bytes.len(), Flow::Continue);
+        }
+        // An empty datagram is a message too: so this asks at its end whether anything is left.
+        loop {
+            if !pass.may_decode() {
+                return (at, flow);
+            }
+            let Some(decoder) = self.link.decoder(lane) else { return (bytes.len(), flow) };
+            let event = match decoder.decode(&mut bytes[at..]) {
+                Ok(Decoded { consumed, event }) => {
+                    at += consumed;
+                    event
+                }
+                Err(error) => {
+                    self.broken = true;
+                    return (bytes.len(), worker.broken(id, &error));
+                }
+            };
+            // After `Stop` the rest is decoded all the same: a close frame may be in it. The worker takes nothing else.
+            flow = match event {
+                None => return (bytes.len(), flow),
+                Some(Event::Message { kind, payload }) => worker.received(id, lane, kind, payload),
+                Some(Event::Ping(payload)) => worker.ping(id, &payload),
+                Some(Event::Pong(_)) => flow,
+                Some(Event::Close(said)) => worker.peer_ended(id, Some(said)),
+            };
+            if flow == Flow::Pause || at == bytes.len() {
+                return (at, flow);
+            }
+        }
+    }
+
+    /// A peer that ends in the middle of a frame has broken off.
+    fn input_ended(&mut self, worker: &mut Worker, lane: Lane) -> Option<Flow> {
+        if self.broken {
+            return None;
+        }
+        let error = self.link.decoder(lane)?.finish().err()?;
+        self.broken = true;
+        Some(worker.broken(self.id, &error))
+    }
+
+    /// Writes what waits, lane by lane. True if anything came of it.
+    fn write(&mut self, worker: &mut Worker, cx: &mut Context<'_>, pass: &mut Pass) -> bool {
+        let id = self.id;
+        let mut moved = false;
+        // Lanes before this one take nothing now. One that is written empty leaves its place to the last.
+        let mut blocked = 0;
+        while pass.may_write() {
+            let Some(queue) = worker.queue(id) else { break };
+            let Some(lane) = queue.lanes().nth(blocked) else { break };
+            let written = if lane == Lane::DATAGRAMS {
+                queue.first_frame(lane).map_or(Poll::Pending, |datagram| self.link.poll_send(cx, datagram))
+            } else {
+                let mut few = [IoSlice::new(&[]); FEW_SLICES];
+                let mut many;
+                let count = queue.slices(lane, &mut few);
+                let slices = if count < FEW_SLICES {
+                    &few[..count]
+                } else {
+                    many = [IoSlice::new(&[]); SLICES];
+                    let count = queue.slices(lane, &mut many);
+                    &many[..count]
+                };
+                self.link.poll_write(cx, lane, slices)
+            };
+            match written {
+                Poll::Pending => blocked += 1,
+                Poll::Ready(Ok(bytes)) => worker.written(id, lane, bytes),
+                Poll::Ready(Err(WriteError::TooLong)) => worker.unsendable(id, lane, DropReason::TooLong),
+                Poll::Ready(Err(WriteError::Full)) => worker.unsendable(id, lane, DropReason::QueueFull),
+                Poll::Ready(Err(WriteError::Lane)) => worker.lane_ended(id, lane),
+                Poll::Ready(Err(WriteError::Lost)) => {
+                    worker.lost(id);
+                    return true;
+                }
+            }
+            moved |= written.is_ready();
+        }
+        if blocked > 0 {
+            pass.nothing_to_write();
+        }
+        self.link.tidy(worker, id);
+        moved
+    }
+
+    /// Tells the peer that no more is coming.
+    fn finish(&mut self, worker: &mut Worker, cx: &mut Context<'_>, pass: &mut Pass) -> bool {
+        if self.finished || !pass.may_finish() {
+            return false;
+        }
+        match self.link.poll_finish(cx) {
+            Poll::Pending => {
+                pass.nothing_to_finish();
+                return false;
+            }
+            Poll::Ready(Ok(Finished::ExpectPeerEnd)) => {}
+            Poll::Ready(Ok(Finished::Delivered)) => {
+                worker.peer_ended(self.id, None);
+            }
+            Poll::Ready(Err(error)) => self.lost(worker, &error),
+        }
+        self.finished = true;
+        true
+    }
+
+    /// Waits for the peer's end, discarding what it still sends.
+    fn linger(
+        &mut self,
+        worker: &mut Worker,
+        buffer: &mut [u8],
+        cx: &mut Context<'_>,
+        pass: &mut Pass,
+    ) -> bool {
+        // A WebSocket peer answers the close frame, and ends. One that is not understood cannot be seen to answer.
+        let finished = (self.broken || !self.closes_by_frame) && self.finish(worker, cx, pass);
+        finished | self.read(worker, buffer, cx, pass)
+    }
+
+    fn lost(&mut self, worker: &mut Worker, error: &io::Error) {
+        if error.kind() == io::ErrorKind::TimedOut {
+            // The transport has its own way of asking whether the peer is there.
+            worker.close(self.id, CloseReason::IdleTimeout);
+        }
+        worker.lost(self.id);
+    }
+
+    fn release(&mut self, worker: &mut Worker) {
+        self.released = true;
+        if let Some(farewell) = worker.release(self.id) {
+            record::closed(worker, self.id, &farewell);
+        }
+    }
+}
+
+impl Backlog {
+    fn of(lane: Lane, rest: &[u8]) -> Option<Box<Self>> {
+        (!rest.is_empty()).then(|| Box::new(Self { lane, bytes: rest.to_vec(), start: 0 }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpStream;
+
+    /// With what tokio puts around a task (104 bytes, in units of 128), 152 bytes are a task of 256.
+    #[test]
+    fn an_idle_session_is_a_small_future() {
+        let size = size_of::<Driver<StreamLink<TcpStream>>>();
+        assert!(size <= 152, "{size} bytes");
+    }
+}

@@ -1,0 +1,22 @@
+//! Listeners for TCP, TLS, WebSocket and QUIC, and one driver for all connections.
+//!
+//! This crate owns sockets and handshakes. What a message means, where it goes and why a connection ends is weir-core's; the plugin
+//! engine and the configuration file are nobody's here.
+//!
+//! A process [binds](bind) its listeners once, and gives each worker thread its [`Share`] of them. On the worker's thread a [`Local`]
+//! holds the worker; [`Share::serve`] spawns the accept loops on the thread's `LocalSet`, and every session that they open is a
+//! [`Driver`]. Upstream connections, which others make, are driven by [`Driver`]s too. The thread also runs [`Local::run_timers`].
+
+#![forbid(unsafe_code)]
+
+mod drive;
+mod listen;
+mod local;
+mod quic;
+mod record;
+pub mod tls;
+mod upgrade;
+
+pub use drive::{Driver, Finished, Input, Link, StreamLink, WriteError};
+pub use listen::{BindError, ListenerSpec, Listeners, Protocol, Serving, Share, bind};
+pub use local::Local;

@@ -1,0 +1,191 @@
+//! Listeners: what they are, and the accept loops of one worker.
+
+mod accept;
+mod admission;
+mod bind;
+mod handshake;
+mod rate;
+
+pub(crate) use admission::Admission;
+pub use bind::{BindError, Listeners, Share, bind};
+pub(crate) use rate::Rate;
+
+use crate::drive::{Driver, Link};
+use crate::local::Local;
+use crate::record;
+use crate::upgrade::Rules;
+use admission::Admissions;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use weir_codec::Framing;
+use weir_core::{CloseReason, Kind, Limits, ListenerId, Opening};
+
+/// A listener, as the configuration has it.
+#[derive(Clone, Debug)]
+pub struct ListenerSpec {
+    /// Its place in the snapshot.
+    pub id: ListenerId,
+    /// For errors and logs.
+    pub name: Arc<str>,
+    /// Where it listens. With port 0 the system chooses one, the same for all workers.
+    pub bind: SocketAddr,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// See [`tls`](crate::tls); the application protocols (RFC 7301) are set here. QUIC needs one.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// The same as the snapshot's.
+    pub limits: Limits,
+    /// Connections accepted a second, over all workers; 0: as many as come.
+    pub accept_rate: u32,
+}
+
+/// What is spoken at a listener.
+#[derive(Clone, Debug)]
+pub enum Protocol {
+    /// TCP, or TLS where there is a certificate.
+    Tcp {
+        /// How messages are cut, both ways.
+        framing: Arc<Framing>,
+        /// What messages are.
+        kind: Kind,
+    },
+    /// WebSocket (RFC 6455) by HTTP/1.1 upgrade, over TLS where there is a certificate.
+    WebSocket {
+        /// The only path that is a WebSocket. A query after it is the client's to add.
+        path: String,
+        /// Origins that may connect, as browsers write them; `None`: only a page of the same host. Clients that are no browsers say
+        /// none, and may connect.
+        origins: Option<Vec<String>>,
+        /// Subprotocols that the gateway may agree to; empty: none is ever chosen.
+        subprotocols: Vec<String>,
+    },
+    /// QUIC with the application protocol `weir/1`: a connection is a session, each stream that the client opens is a lane of frames
+    /// with a length of four bytes, most significant first; datagrams are messages.
+    Quic {
+        /// What messages are.
+        kind: Kind,
+    },
+}
+
+/// A listener as all workers share it.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) spec: ListenerSpec,
+    pub(crate) admissions: Arc<Admissions>,
+    /// With its application protocols.
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) quic: Option<quinn::ServerConfig>,
+    pub(crate) rules: Option<Rules>,
+    pub(crate) workers: usize,
+}
+
+/// One worker's entrance to a listener.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) local: Rc<Local>,
+}
+
+impl Gate {
+    pub(crate) fn spec(&self) -> &ListenerSpec {
+        &self.listener.spec
+    }
+
+    /// A place for another connection, or `None`, counted.
+    pub(crate) fn admit(&self) -> Option<Admission> {
+        let admission = self.listener.admissions.enter();
+        if admission.is_none() {
+            self.refuse(CloseReason::TooManyConnections);
+        }
+        admission
+    }
+
+    /// Counts a connection that never became a session.
+    pub(crate) fn refuse(&self, reason: CloseReason) {
+        self.local.with(|worker| worker.refused(self.spec().id, reason));
+    }
+
+    /// The handshakes are done: opens the session and drives it in a task of its own, so that what the handshakes needed is let go.
+    pub(crate) fn begin<L: Link + 'static>(
+        &self,
+        opening: Opening,
+        link: L,
+        leftover: &[u8],
+        admission: Admission,
+    ) {
+        let (wire, peer, listener) = (opening.wire.clone(), Arc::clone(&opening.peer), opening.listener);
+        let opened = self.local.with(|worker| {
+            let id = worker.open(opening)?;
+            record::opened(worker, id, listener, &peer);
+            Some(id)
+        });
+        match opened {
+            None => self.refuse(CloseReason::TooManyConnections),
+            Some(id) => {
+                let driver = Driver::new(Rc::clone(&self.local), id, link, leftover, &wire, Some(admission));
+                tokio::task::spawn_local(driver);
+            }
+        }
+    }
+}
+
+/// The accept loops of one worker, running.
+#[derive(Debug)]
+pub struct Serving {
+    endpoints: Vec<quinn::Endpoint>,
+}
+
+impl Serving {
+    /// Completes when every QUIC connection of the worker has said its goodbye. What was closed is only on its way when its session
+    /// has ended: to be awaited, for a bounded time, before the worker's runtime is dropped.
+    pub async fn idle(&self) {
+        for endpoint in &self.endpoints {
+            endpoint.wait_idle().await;
+        }
+    }
+}
+
+impl Share {
+    /// Starts accepting: spawns the accept loops on the `LocalSet` within which this is called.
+    ///
+    /// # Errors
+    /// The runtime cannot take up a socket: file descriptors or memory are used up.
+    pub fn serve(self, local: &Rc<Local>) -> std::io::Result<Serving> {
+        let mut endpoints = Vec::new();
+        for (listener, socket) in self.sockets {
+            let gate = Rc::new(Gate { listener, local: Rc::clone(local) });
+            let mut stop = self.stop.clone();
+            let stopped = async move {
+                // An error means that the `Listeners` are gone, which stops nothing.
+                if stop.wait_for(|stop| *stop).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            match socket {
+                bind::Socket::Tcp(socket) => {
+                    let socket = tokio::net::TcpListener::from_std(socket)?;
+                    tokio::task::spawn_local(async move {
+                        tokio::select! {
+                            () = stopped => {}
+                            () = accept::run(&gate, &socket) => {}
+                        }
+                    });
+                }
+                bind::Socket::Udp(socket) => {
+                    let endpoint = crate::quic::endpoint(&gate.listener, socket)?;
+                    endpoints.push(endpoint.clone());
+                    tokio::task::spawn_local(async move {
+                        tokio::select! {
+                            () = stopped => {}
+                            () = crate::quic::run(&gate, &endpoint) => {}
+                        }
+                        // Connections go on; new ones are refused.
+                        endpoint.set_server_config(None);
+                    });
+                }
+            }
+        }
+        Ok(Serving { endpoints })
+    }
+}

@@ -1,0 +1,210 @@
+//! What the tasks of one worker thread share.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::future::poll_fn;
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Instant;
+use tokio::sync::Notify;
+use weir_core::{ConnId, Status, Time, Worker};
+
+/// Bytes that one read takes at most.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// A worker and what its connections share: one read buffer, one clock, the wakers of the tasks that drive them.
+///
+/// Never leaves its thread, and is never borrowed across an `await`: every use is one [turn](Worker::turn) of the worker, at the end
+/// of which whoever has something to do is woken.
+pub struct Local {
+    worker: RefCell<Worker>,
+    buffer: RefCell<Box<[u8]>>,
+    /// By slot of the connection.
+    wakers: RefCell<Vec<Option<Waker>>>,
+    /// Emptied at the end of every turn; kept for its capacity.
+    dirty: RefCell<Vec<ConnId>>,
+    began: Instant,
+    /// When the timers wake next.
+    armed: Cell<Time>,
+    rearmed: Notify,
+    connects: Notify,
+    post: Notify,
+    notices: Notify,
+    emptied: Notify,
+}
+
+impl Local {
+    /// `began` is when time zero was: the same for all workers of the process.
+    pub fn new(worker: Worker, began: Instant) -> Rc<Self> {
+        Rc::new(Self {
+            worker: RefCell::new(worker),
+            buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
+            wakers: RefCell::default(),
+            dirty: RefCell::default(),
+            began,
+            armed: Cell::new(Time::NEVER),
+            rearmed: Notify::new(),
+            connects: Notify::new(),
+            post: Notify::new(),
+            notices: Notify::new(),
+            emptied: Notify::new(),
+        })
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Time {
+        Time(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// Does something with the worker: one turn.
+    ///
+    /// # Panics
+    /// Within another turn of the same worker.
+    pub fn with<R>(&self, work: impl FnOnce(&mut Worker) -> R) -> R {
+        work(&mut self.turn(None))
+    }
+
+    /// Completes when the worker wants upstream connections: [`Worker::take_connects`] has them.
+    pub async fn connects_wanted(&self) {
+        self.connects.notified().await;
+    }
+
+    /// Completes when the worker has letters for others: [`Worker::mail`] has them.
+    pub async fn mail_written(&self) {
+        self.post.notified().await;
+    }
+
+    /// Completes when plugins have failed: [`Worker::take_notices`] says how.
+    pub async fn notices_written(&self) {
+        self.notices.notified().await;
+    }
+
+    /// Completes when the worker holds no connection.
+    pub async fn empty(&self) {
+        while self.worker.borrow().connections() > 0 {
+            self.emptied.notified().await;
+        }
+    }
+
+    /// Completes when a connection that nobody drives yet is no longer wanted: an upstream connection, while it is being made, whose
+    /// session ended. It is to be released.
+    pub async fn unwanted(&self, id: ConnId) {
+        poll_fn(|cx| {
+            self.attach(id, cx.waker());
+            match self.worker.borrow().status(id) {
+                Status::Ended(_) => Poll::Ready(()),
+                Status::Active { .. } | Status::Lingering => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
+    /// Runs the worker's timers. Never ends; each worker needs it once.
+    pub async fn run_timers(&self) {
+        loop {
+            let due = self.with(|worker| {
+                worker.tick();
+                worker.next_deadline()
+            });
+            self.armed.set(due.unwrap_or(Time::NEVER));
+            match due {
+                None => self.rearmed.notified().await,
+                Some(due) => {
+                    let at = self.began + due.since(Time::default());
+                    tokio::select! {
+                        () = tokio::time::sleep_until(at.into()) => {}
+                        () = self.rearmed.notified() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins a turn; it ends when what this gives is dropped. `own` is the connection whose driver asks: it looks after itself and
+    /// is not woken.
+    pub(crate) fn turn(&self, own: Option<ConnId>) -> Turn<'_> {
+        let mut worker = self.worker.borrow_mut();
+        worker.turn(self.now());
+        Turn { local: self, worker, own }
+    }
+
+    /// The buffer that all reads of this thread go into.
+    pub(crate) fn buffer(&self) -> RefMut<'_, Box<[u8]>> {
+        self.buffer.borrow_mut()
+    }
+
+    /// Whom to wake when the connection has something to do.
+    pub(crate) fn attach(&self, id: ConnId, waker: &Waker) {
+        let mut wakers = self.wakers.borrow_mut();
+        let slot = id.slot();
+        if wakers.len() <= slot {
+            wakers.resize(slot + 1, None);
+        }
+        match &mut wakers[slot] {
+            Some(known) if known.will_wake(waker) => {}
+            entry => *entry = Some(waker.clone()),
+        }
+    }
+
+    /// Nobody drives the connection any more.
+    pub(crate) fn detach(&self, id: ConnId) {
+        if let Some(entry) = self.wakers.borrow_mut().get_mut(id.slot()) {
+            *entry = None;
+        }
+    }
+}
+
+impl std::fmt::Debug for Local {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Local").finish_non_exhaustive()
+    }
+}
+
+/// One turn of a worker.
+pub(crate) struct Turn<'a> {
+    local: &'a Local,
+    worker: RefMut<'a, Worker>,
+    own: Option<ConnId>,
+}
+
+impl Deref for Turn<'_> {
+    type Target = Worker;
+
+    fn deref(&self) -> &Worker {
+        &self.worker
+    }
+}
+
+impl DerefMut for Turn<'_> {
+    fn deref_mut(&mut self) -> &mut Worker {
+        &mut self.worker
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut dirty = self.local.dirty.borrow_mut();
+        self.worker.take_dirty(&mut dirty);
+        let wakers = self.local.wakers.borrow();
+        for id in dirty.drain(..).filter(|id| Some(*id) != self.own) {
+            if let Some(Some(waker)) = wakers.get(id.slot()) {
+                waker.wake_by_ref();
+            }
+        }
+        if self.worker.has_connects() {
+            self.local.connects.notify_one();
+        }
+        if self.worker.has_mail() {
+            self.local.post.notify_one();
+        }
+        if self.worker.has_notices() {
+            self.local.notices.notify_one();
+        }
+        if self.worker.connections() == 0 {
+            self.local.emptied.notify_one();
+        }
+        if self.worker.next_deadline().is_some_and(|due| due < self.local.armed.get()) {
+            self.local.rearmed.notify_one();
+        }
+    }
+}

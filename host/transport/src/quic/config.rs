@@ -1,0 +1,68 @@
+//! Limits of QUIC endpoints: quinn's defaults are not for the open internet.
+
+use crate::listen::Listener;
+use crate::tls;
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
+use std::io;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use weir_core::Limits;
+
+/// Streams that a client may have open: each is a lane with buffers of its own.
+const STREAMS: u32 = 16;
+/// Bytes that a client may send ahead on a stream, and on all together.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const RECEIVE_WINDOW: u32 = 1024 * 1024;
+/// Bytes that the gateway keeps until they are acknowledged.
+const SEND_WINDOW: u64 = 1024 * 1024;
+const DATAGRAM_BUFFER: usize = 1024 * 1024;
+/// Connection attempts that wait to be accepted, for each worker, and bytes that are kept of them.
+const INCOMING: usize = 1024;
+const INCOMING_BUFFER: u64 = 16 * 1024;
+const INCOMING_BUFFERS: u64 = 4 * 1024 * 1024;
+
+/// What a listener's connections are held to. The error is a sentence.
+pub(crate) fn server_config(
+    tls: &Arc<rustls::ServerConfig>,
+    limits: &Limits,
+) -> Result<ServerConfig, String> {
+    let mut tls = rustls::ServerConfig::clone(&tls::with_alpn(tls, tls::WEIR));
+    // What comes with 0-RTT can be replayed by anybody who saw it (RFC 9001, section 9.2).
+    tls.max_early_data_size = 0;
+    let crypto = QuicServerConfig::try_from(tls).map_err(|error| error.to_string())?;
+
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(STREAMS.into())
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .stream_receive_window(STREAM_WINDOW.into())
+        .receive_window(RECEIVE_WINDOW.into())
+        .send_window(SEND_WINDOW)
+        .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER))
+        .datagram_send_buffer_size(DATAGRAM_BUFFER)
+        .keep_alive_interval((!limits.ping_interval.is_zero()).then_some(limits.ping_interval));
+    let idle = if limits.idle_timeout.is_zero() {
+        None
+    } else {
+        let milliseconds = u32::try_from(limits.idle_timeout.as_millis()).unwrap_or(u32::MAX);
+        Some(IdleTimeout::from(VarInt::from_u32(milliseconds)))
+    };
+    transport.max_idle_timeout(idle);
+
+    let mut config = ServerConfig::with_crypto(Arc::new(crypto));
+    config
+        .transport_config(Arc::new(transport))
+        // The kernel chooses a worker's socket by the client's address: after a move its packets would reach another worker, who does
+        // not know the connection. It ends there and the client connects anew.
+        .migration(false)
+        .max_incoming(INCOMING)
+        .incoming_buffer_size(INCOMING_BUFFER)
+        .incoming_buffer_size_total(INCOMING_BUFFERS);
+    Ok(config)
+}
+
+/// One worker's endpoint on its own socket.
+pub(crate) fn endpoint(listener: &Listener, socket: UdpSocket) -> io::Result<Endpoint> {
+    Endpoint::new(EndpointConfig::default(), listener.quic.clone(), socket, Arc::new(TokioRuntime))
+}

@@ -1,0 +1,103 @@
+//! QUIC (RFC 9000): one connection is one session, each stream that the client opens one of its lanes.
+
+mod config;
+mod link;
+
+pub(crate) use config::{endpoint, server_config};
+
+use crate::listen::{Admission, Gate, Protocol, Rate};
+use crate::tls;
+use link::QuicLink;
+use quinn::crypto::rustls::HandshakeData;
+use quinn::{Connecting, Connection, ConnectionError, Endpoint};
+use rustls::pki_types::CertificateDer;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use weir_codec::{Framing, Prefix, Wire};
+use weir_core::{CloseReason, Kind, Opening, TlsInfo};
+
+/// With so many handshakes under way, a client must first show that it receives what is sent to its address (RFC 9000, section 8.1.2).
+const RETRY_ABOVE: usize = 64;
+/// With so many under way, further attempts are not answered.
+const HANDSHAKES: usize = 1024;
+
+/// Accepts until it is dropped.
+pub(crate) async fn run(gate: &Rc<Gate>, endpoint: &Endpoint) {
+    let mut rate = Rate::new(gate.spec().accept_rate, gate.listener.workers);
+    let handshakes = Rc::new(Cell::new(0));
+    while let Some(incoming) = endpoint.accept().await {
+        if handshakes.get() >= RETRY_ABOVE && incoming.may_retry() && !incoming.remote_address_validated() {
+            // It fails only if the client may not be asked, which was looked at.
+            let _ = incoming.retry();
+            continue;
+        }
+        if handshakes.get() >= HANDSHAKES {
+            incoming.ignore();
+            gate.refuse(CloseReason::TooManyConnections);
+            continue;
+        }
+        rate.ready().await;
+        let Some(admission) = gate.admit() else {
+            incoming.refuse();
+            continue;
+        };
+        match incoming.accept() {
+            Err(error) => gate.refuse(reason(&error)),
+            Ok(connecting) => {
+                handshakes.set(handshakes.get() + 1);
+                let (gate, handshakes) = (Rc::clone(gate), Rc::clone(&handshakes));
+                tokio::task::spawn_local(async move {
+                    let outcome = handshake(&gate, connecting, admission).await;
+                    handshakes.set(handshakes.get() - 1);
+                    if let Err(reason) = outcome {
+                        tracing::debug!(
+                            listener = &*gate.spec().name,
+                            reason = reason.label(),
+                            "handshake failed"
+                        );
+                        gate.refuse(reason);
+                    }
+                });
+            }
+        }
+    }
+}
+
+async fn handshake(gate: &Gate, connecting: Connecting, admission: Admission) -> Result<(), CloseReason> {
+    let limits = &gate.spec().limits;
+    let connection = tokio::time::timeout(limits.handshake_timeout, connecting)
+        .await
+        .map_err(|_| CloseReason::HandshakeTimeout)?
+        .map_err(|error| reason(&error))?;
+    let kind = match &gate.spec().protocol {
+        Protocol::Quic { kind } => *kind,
+        Protocol::Tcp { .. } | Protocol::WebSocket { .. } => Kind::Binary,
+    };
+    let framing = Arc::new(Framing::Length { prefix: Prefix::U32Be, max: limits.message });
+    let opening = Opening {
+        listener: gate.spec().id,
+        peer: connection.remote_address().to_string().into(),
+        tls: Some(info(&connection)),
+        request: Vec::new(),
+        wire: Wire::Framed(Arc::clone(&framing)),
+    };
+    gate.begin(opening, QuicLink::new(connection, framing, kind, limits.message), &[], admission);
+    Ok(())
+}
+
+fn info(connection: &Connection) -> TlsInfo {
+    let data = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
+    let (name, alpn) = data.map_or((None, None), |data| (data.server_name, data.protocol));
+    let identity = connection.peer_identity();
+    let client = identity.and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok());
+    tls::of_parts(name.as_deref(), alpn.as_deref(), client.as_deref().and_then(|chain| chain.first()))
+}
+
+fn reason(error: &ConnectionError) -> CloseReason {
+    match error {
+        ConnectionError::TimedOut => CloseReason::HandshakeTimeout,
+        ConnectionError::ApplicationClosed(_) | ConnectionError::Reset => CloseReason::ClientReset,
+        _ => CloseReason::Protocol,
+    }
+}

@@ -1,0 +1,38 @@
+//! The access record: one line when a session opens, one when it ends.
+
+use weir_core::{ConnId, Farewell, ListenerId, Worker};
+
+pub(crate) fn opened(worker: &Worker, id: ConnId, listener: ListenerId, peer: &str) {
+    tracing::debug!(
+        target: "weir::access",
+        session = %id,
+        listener = name(worker, listener),
+        peer,
+        "session opened"
+    );
+}
+
+pub(crate) fn closed(worker: &Worker, id: ConnId, farewell: &Farewell) {
+    let Farewell { listener, peer, end, messages: [inbound, outbound], opened_at, .. } = farewell;
+    let Some(listener) = *listener else {
+        tracing::debug!(target: "weir::access", connection = %id, reason = end.reason.label(), "upstream connection closed");
+        return;
+    };
+    tracing::info!(
+        target: "weir::access",
+        session = %id,
+        listener = name(worker, listener),
+        peer = peer.as_deref().unwrap_or_default(),
+        reason = end.reason.label(),
+        code = end.said.code,
+        said = &*end.said.reason,
+        inbound,
+        outbound,
+        seconds = worker.now().since(*opened_at).as_secs_f64(),
+        "session closed"
+    );
+}
+
+fn name(worker: &Worker, listener: ListenerId) -> &str {
+    worker.snapshot().listeners.get(listener.index()).map_or("", |policy| &policy.name)
+}

@@ -1,0 +1,136 @@
+//! The HTTP side of WebSocket (RFC 6455, section 4.2): hyper reads the request and writes the answer, and lets the stream go.
+
+mod origin;
+mod rules;
+
+pub(crate) use rules::Rules;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Request, Response, StatusCode, header};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rules::{Agreement, Refusal};
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::{poll_fn, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use weir_core::CloseReason;
+
+/// Of the whole request head.
+const HEAD: usize = 16 * 1024;
+const HEADERS: usize = 64;
+/// Bytes that a refused client may still send without being cut off before it has read the answer.
+const TAIL: usize = 256 * 1024;
+/// For how long.
+const TAIL_TIME: Duration = Duration::from_secs(1);
+
+/// A stream that speaks WebSocket from here on.
+#[derive(Debug)]
+pub(crate) struct Upgraded<S> {
+    pub(crate) stream: S,
+    /// Read behind the request already.
+    pub(crate) leftover: Bytes,
+    /// See [`Opening::request`](weir_core::Opening::request).
+    pub(crate) request: Vec<(Box<str>, Box<str>)>,
+}
+
+/// Answers the client's request.
+pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    stream: S,
+    rules: &Rules,
+    patience: Duration,
+) -> Result<Upgraded<S>, CloseReason> {
+    let asked = RefCell::new(Asked::Nothing);
+    let service = service_fn(|request: Request<hyper::body::Incoming>| {
+        let response = match rules.judge(&request) {
+            Ok(agreement) => {
+                *asked.borrow_mut() = Asked::Upgrade(head(&request));
+                agreed(agreement)
+            }
+            Err(refusal) => {
+                *asked.borrow_mut() = Asked::SomethingElse;
+                refused(&refusal)
+            }
+        };
+        ready(Ok::<_, Infallible>(response))
+    });
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_buf_size(HEAD)
+        .max_headers(HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    // Without shutdown, and without hyper's own upgrades: the stream comes back as it went in, and nothing of hyper stays with it.
+    let served = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
+    let (stream, leftover) = {
+        let parts = connection.into_parts();
+        (parts.io.into_inner(), parts.read_buf)
+    };
+    let asked = asked.into_inner();
+    match (served, asked) {
+        (Ok(()), Asked::Upgrade(request)) => Ok(Upgraded { stream, leftover, request }),
+        // Somebody looked whether anyone listens.
+        (Ok(()), Asked::Nothing) => Err(CloseReason::Client),
+        (Err(error), _) if error.is_timeout() => Err(CloseReason::HandshakeTimeout),
+        (Err(error), Asked::Nothing) if !error.is_parse() => Err(CloseReason::ClientReset),
+        _ => {
+            hang_up(stream).await;
+            Err(CloseReason::Protocol)
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Asked {
+    Nothing,
+    SomethingElse,
+    Upgrade(Vec<(Box<str>, Box<str>)>),
+}
+
+fn agreed(agreement: Agreement) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, agreement.accept);
+    if let Some(subprotocol) = agreement.subprotocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    }
+    response
+}
+
+fn refused(refusal: &Refusal) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(format!("{}\n", refusal.text)));
+    *response.status_mut() = refusal.status;
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
+    for (name, value) in refusal.headers {
+        headers.insert(name, header::HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// The request as plugins see it. Bytes of a header that are not UTF-8 are replaced.
+fn head<B>(request: &Request<B>) -> Vec<(Box<str>, Box<str>)> {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let headers = request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str().into(), String::from_utf8_lossy(value.as_bytes()).into()));
+    std::iter::once((":path".into(), target.into())).chain(headers).collect()
+}
+
+/// Ends the connection so that the client can read the answer: what it still sends would otherwise reset it.
+async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    let tail = async {
+        stream.shutdown().await?;
+        tokio::io::copy(&mut (&mut stream).take(TAIL as u64), &mut tokio::io::sink()).await
+    };
+    // However that goes, it is over.
+    let _ = tokio::time::timeout(TAIL_TIME, tail).await;
+}

@@ -1,0 +1,24 @@
+//! Numbers from a seed.
+
+/// `SplitMix64`. What it gives is as unpredictable as its seed, once.
+#[derive(Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// From 0 to `end`, without it. `end` is not zero.
+    pub(crate) const fn below(&mut self, end: usize) -> usize {
+        ((self.next() as u128 * end as u128) >> 64) as usize
+    }
+}
