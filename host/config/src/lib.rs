@@ -1,0 +1,39 @@
+//! The configuration: from TOML to validated types.
+//!
+//! [`load`] reads `weir.toml` and `conf.d/*.toml` beside it, and gives a [`Config`] in which everything has been checked that can be
+//! checked without sockets, plugins and certificates; or all [`Errors`] that it found, each with its place and what to do. What the
+//! gateway does without a file is [`Config::zero`].
+//!
+//! This crate opens no sockets, compiles no plugins and reads no certificates. It reads the files that it is named and nothing else.
+
+mod cluster;
+mod config;
+mod diff;
+mod error;
+mod field;
+mod json;
+mod listener;
+mod load;
+mod merge;
+mod plugin;
+mod raw;
+#[cfg(test)]
+mod reference;
+mod schema;
+mod shape;
+mod source;
+mod validate;
+mod value;
+mod words;
+mod zero;
+
+pub use cluster::{Cluster, ClusterProtocol, ClusterTls, Endpoint};
+pub use config::{Admin, AdminBind, Config, Drain, Log, Runtime, Workers};
+pub use diff::{Applies, Change, Difference};
+pub use error::{ConfigError, Errors};
+pub use listener::{ChainSpec, Listener, Protocol, RouteSpec, TlsFiles};
+pub use load::{load, sidecar};
+pub use plugin::{Binding, Cache, PluginSettings, Plugins};
+pub use schema::schema;
+pub use weir_codec::{Framing, Prefix};
+pub use words::{Balance, Grant, LogFormat, LogLevel};

@@ -1,0 +1,89 @@
+//! Validated listeners.
+
+use crate::Framing;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use weir_core::{Kind, Limits};
+
+/// A bound address and how its bytes become messages.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Unique among listeners; 1 to 64 of `A-Z a-z 0-9 . _ -`.
+    pub name: String,
+    /// Unique among the listeners over TCP, and among those over UDP.
+    pub bind: SocketAddr,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// `None`: plain, or for QUIC (then `bind` is loopback) a self-signed certificate made at start.
+    pub tls: Option<TlsFiles>,
+    /// The bindings that its messages meet.
+    pub chain: ChainSpec,
+    /// Where a message goes that no plugin sent elsewhere.
+    pub route: RouteSpec,
+    /// Groups that each session is in from the beginning.
+    pub join: Vec<String>,
+    /// What a session may use. `message` bounds WebSocket and QUIC; over TCP it equals the framing's maximum.
+    pub limits: Limits,
+    /// Connections accepted a second, over all workers, before TLS; at least 1.
+    pub accept_rate: u32,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Debug)]
+pub enum Protocol {
+    /// Frames over TCP, or over TLS.
+    Tcp {
+        /// How bytes become frames.
+        framing: Framing,
+        /// Of every message.
+        kind: Kind,
+    },
+    /// RFC 6455 over HTTP/1.1. The kind of a message is its frame's.
+    WebSocket {
+        /// Of the upgrade request; begins with `/`.
+        path: String,
+        /// Origins that browsers may connect from, as `scheme://host[:port]` in lower case. Empty: the same origin only. Clients
+        /// that send no `Origin` are no browsers and may always connect.
+        origins: Vec<String>,
+        /// In order of preference; empty: none is negotiated.
+        subprotocols: Vec<String>,
+    },
+    /// RFC 9000.
+    Quic {
+        /// Of every message.
+        kind: Kind,
+    },
+}
+
+/// The files of a TLS server. None has been opened yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// PEM: the certificate, then its chain.
+    pub cert: PathBuf,
+    /// PEM: the private key.
+    pub key: PathBuf,
+    /// PEM: when present, clients must show a certificate that one of these signed.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// The chain of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChainSpec {
+    /// Every plugin of the directory, ordered by file name.
+    Auto,
+    /// These bindings, in inbound order; each exists in [`Config::bindings`](crate::Config::bindings), none twice.
+    Named(Vec<String>),
+}
+
+/// The route of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteSpec {
+    /// A cluster that exists in [`Config::clusters`](crate::Config::clusters).
+    Cluster(String),
+    /// Published to the group.
+    Group(String),
+    /// Back to the sender.
+    Echo,
+    /// Nowhere, counted.
+    Drop,
+}

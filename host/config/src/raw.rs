@@ -1,0 +1,392 @@
+//! The file as it is written. These types are the schema too: their comments are the reference page.
+
+use crate::field::{Chain, Field, List};
+use crate::json::Json;
+use crate::value::{Size, Time, Unlimited, WorkerCount};
+use crate::words::{
+    Balance, ClusterWord, CompressionWord, FailureWord, FramingWord, Grant, KindWord, ListenerWord,
+    LogFormat, LogLevel, PrefixWord, ProxyWord, SessionsWord, SlowWord,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+/// The configuration of Weir.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct File {
+    /// Threads, and how the process ends.
+    pub(crate) runtime: Runtime,
+    /// Metrics, health and the admin API.
+    pub(crate) admin: Admin,
+    /// Log lines.
+    pub(crate) log: Log,
+    /// Where plugins come from, and what they may use.
+    pub(crate) plugins: Plugins,
+    /// A binding: one use of a plugin, with a name, a config, limits and grants. Keys that are left out are those of `[plugins.defaults]`.
+    #[schemars(with = "Vec<Plugin>")]
+    pub(crate) plugin: Vec<Spanned<Plugin>>,
+    /// A bound address and how its bytes become messages.
+    #[schemars(with = "Vec<Listener>")]
+    pub(crate) listener: Vec<Spanned<Listener>>,
+    /// A named set of upstream addresses.
+    #[schemars(with = "Vec<Cluster>")]
+    pub(crate) cluster: Vec<Spanned<Cluster>>,
+}
+
+/// Threads, and how the process ends.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline)]
+pub(crate) struct Runtime {
+    /// Threads with an event loop of their own: "auto" (one per core) or a number from 1 to 256.
+    #[schemars(extend("default" = "auto"))]
+    pub(crate) workers: Field<WorkerCount>,
+    /// How the process ends.
+    pub(crate) drain: Drain,
+}
+
+/// How the process ends.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline)]
+pub(crate) struct Drain {
+    /// From the moment that `/readyz` fails to the end of accepting. At most 10 minutes.
+    #[schemars(extend("default" = "2s"))]
+    pub(crate) ready_delay: Field<Time>,
+    /// Over which the closes of sessions are spread. At most an hour.
+    #[schemars(extend("default" = "30s"))]
+    pub(crate) window: Field<Time>,
+}
+
+/// Metrics, health and the admin API.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline)]
+pub(crate) struct Admin {
+    /// An address with a port, or `unix:PATH`. Off loopback it needs `token_file`.
+    #[schemars(extend("default" = "127.0.0.1:7900"))]
+    pub(crate) bind: Field<String>,
+    /// A file that holds the bearer token which requests must carry.
+    pub(crate) token_file: Field<String>,
+}
+
+/// Log lines.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline)]
+pub(crate) struct Log {
+    /// The least severe line that is written.
+    #[schemars(extend("default" = "info"))]
+    pub(crate) level: Field<LogLevel>,
+    /// "auto" is human on a terminal and json elsewhere.
+    #[schemars(extend("default" = "auto"))]
+    pub(crate) format: Field<LogFormat>,
+}
+
+/// Where plugins come from, and what they may use.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline)]
+pub(crate) struct Plugins {
+    /// The directory that is watched.
+    #[schemars(extend("default" = "plugins"))]
+    pub(crate) dir: Field<String>,
+    /// Where compiled modules are kept: "auto" (a private directory of the user's cache), "off", or a private directory.
+    #[schemars(extend("default" = "auto"))]
+    pub(crate) cache: Field<String>,
+    /// For every binding that does not say otherwise.
+    pub(crate) defaults: Defaults,
+}
+
+/// For every binding that does not say otherwise.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline)]
+pub(crate) struct Defaults {
+    /// Linear memory of an instance, from 64 KiB to 4 GiB.
+    #[schemars(extend("default" = "16MiB"))]
+    pub(crate) memory: Field<Size>,
+    /// Of each call, from 1 ms to 10 s.
+    #[schemars(extend("default" = "10ms"))]
+    pub(crate) deadline: Field<Time>,
+    /// Payloads and effects of one call together, at most 256 MiB.
+    #[schemars(extend("default" = "256KiB"))]
+    pub(crate) max_output: Field<Size>,
+    /// Effects of one call, at most 65,536.
+    #[schemars(extend("default" = 64))]
+    pub(crate) max_effects: Field<u64>,
+    /// Log lines a second, at most 100,000.
+    #[schemars(extend("default" = 100))]
+    pub(crate) log_rate: Field<u64>,
+    /// What becomes of a message that the plugin fails on: "closed" drops it, "open" forwards it as it was, "close" closes the session.
+    #[schemars(extend("default" = "closed"))]
+    pub(crate) on_failure: Field<FailureWord>,
+    /// Capabilities beyond log, clock, attributes and metrics, which every plugin has.
+    #[schemars(with = "Vec<Grant>", extend("default" = []))]
+    pub(crate) grants: List<Grant>,
+}
+
+/// A binding: one use of a plugin.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline, extend("required" = ["module"]))]
+pub(crate) struct Plugin {
+    /// By which chains, metrics and logs know it: 1 to 64 of `A-Z a-z 0-9 . _ -`. Left out: the module's file name without `.wasm`.
+    pub(crate) name: Field<String>,
+    /// The plugin's file, from `[plugins] dir`.
+    pub(crate) module: Field<String>,
+    /// Given to the plugin as JSON, after it has passed the plugin's own schema. Dates become strings.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>", extend("default" = {}))]
+    pub(crate) config: Field<Json>,
+    /// Capabilities. They replace those of `[plugins.defaults]`.
+    #[schemars(with = "Vec<Grant>")]
+    pub(crate) grants: List<Grant>,
+    /// What becomes of a message that the plugin fails on.
+    pub(crate) on_failure: Field<FailureWord>,
+    /// Linear memory of an instance.
+    pub(crate) memory: Field<Size>,
+    /// Of each call.
+    pub(crate) deadline: Field<Time>,
+    /// Payloads and effects of one call together.
+    pub(crate) max_output: Field<Size>,
+    /// Effects of one call.
+    pub(crate) max_effects: Field<u64>,
+    /// Log lines a second.
+    pub(crate) log_rate: Field<u64>,
+}
+
+/// The file beside a plugin of an automatic chain (`10-auth.toml` beside `10-auth.wasm`): the keys of a `[[plugin]]` table, without
+/// `name` and `module`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline)]
+pub(crate) struct Settings {
+    /// Given to the plugin as JSON, after it has passed the plugin's own schema.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub(crate) config: Field<Json>,
+    /// Capabilities.
+    #[schemars(with = "Vec<Grant>")]
+    pub(crate) grants: List<Grant>,
+    /// What becomes of a message that the plugin fails on.
+    pub(crate) on_failure: Field<FailureWord>,
+    /// Linear memory of an instance.
+    pub(crate) memory: Field<Size>,
+    /// Of each call.
+    pub(crate) deadline: Field<Time>,
+    /// Payloads and effects of one call together.
+    pub(crate) max_output: Field<Size>,
+    /// Effects of one call.
+    pub(crate) max_effects: Field<u64>,
+    /// Log lines a second.
+    pub(crate) log_rate: Field<u64>,
+}
+
+/// A bound address and how its bytes become messages.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline, extend("required" = ["name", "bind", "protocol", "route"]))]
+pub(crate) struct Listener {
+    /// By which plugins, metrics and logs know it: 1 to 64 of `A-Z a-z 0-9 . _ -`.
+    pub(crate) name: Field<String>,
+    /// An address with a port, such as "0.0.0.0:7000" or "[::]:7000".
+    pub(crate) bind: Field<String>,
+    /// What is spoken there.
+    pub(crate) protocol: Field<ListenerWord>,
+    /// tcp: how bytes become frames. Left out: `{ type = "length", prefix = "u32be", max = "1MiB" }`.
+    #[schemars(with = "Framing")]
+    pub(crate) framing: Option<Spanned<Framing>>,
+    /// tcp and quic: what messages are. WebSocket frames and checked framing say it themselves.
+    #[schemars(extend("default" = "binary"))]
+    pub(crate) kind: Field<KindWord>,
+    /// PROXY protocol before the first byte.
+    #[schemars(extend("default" = "off"))]
+    pub(crate) proxy_protocol: Field<ProxyWord>,
+    /// websocket: the path of the upgrade request; begins with `/`.
+    #[schemars(extend("default" = "/"))]
+    pub(crate) path: Field<String>,
+    /// websocket: pages that may connect, as `scheme://host[:port]`. Required when cookies are read; left out: the same origin and
+    /// clients that are no browsers.
+    #[schemars(with = "Vec<String>", extend("default" = []))]
+    pub(crate) origins: List<String>,
+    /// websocket: offered in this order.
+    #[schemars(with = "Vec<String>", extend("default" = []))]
+    pub(crate) subprotocols: List<String>,
+    /// websocket: compression of messages.
+    #[schemars(extend("default" = "off"))]
+    pub(crate) compression: Field<CompressionWord>,
+    /// TLS. Left out: plain, and for quic on loopback a self-signed certificate.
+    #[schemars(with = "ListenerTls")]
+    pub(crate) tls: Option<Spanned<ListenerTls>>,
+    /// The bindings that its messages meet, in inbound order; or "auto": every plugin of the directory, ordered by file name.
+    #[schemars(with = "Chain", extend("default" = "auto"))]
+    pub(crate) chain: Option<Chain>,
+    /// Where a message goes that no plugin sent elsewhere: a cluster's name, "group:NAME", "echo" or "drop".
+    pub(crate) route: Field<String>,
+    /// Groups that each session is in from the beginning. Left out: the group of `route = "group:NAME"`, otherwise none.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) join: List<String>,
+    /// What the listener and each session on it may use.
+    pub(crate) limits: Limits,
+}
+
+/// How bytes become frames.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline, extend("required" = ["type", "max"]))]
+pub(crate) struct Framing {
+    /// "length": a prefix counts the bytes that follow; "line": ends with LF, a CR before it is removed; "delimiter": ends with
+    /// `delimiter`; "checked": magic, version, kind, length and CRC-32; "raw": whatever one read gives.
+    #[serde(rename = "type")]
+    pub(crate) kind: Field<FramingWord>,
+    /// length: the prefix. Mandatory there.
+    pub(crate) prefix: Field<PrefixWord>,
+    /// delimiter: what ends a frame, 1 to 64 bytes. Mandatory there.
+    pub(crate) delimiter: Field<String>,
+    /// The most bytes of a message, at most 256 MiB; more closes the session with 1009.
+    pub(crate) max: Field<Size>,
+}
+
+/// The files of a TLS server, PEM.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline, extend("required" = ["cert", "key"]))]
+pub(crate) struct ListenerTls {
+    /// The certificate, then its chain.
+    pub(crate) cert: Field<String>,
+    /// The private key.
+    pub(crate) key: Field<String>,
+    /// Given: clients must show a certificate that one of these authorities signed.
+    pub(crate) client_ca: Field<String>,
+}
+
+/// What the listener and each session on it may use.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline)]
+pub(crate) struct Limits {
+    /// Connections at once, over all workers.
+    #[schemars(extend("default" = 100_000))]
+    pub(crate) connections: Field<u64>,
+    /// Connections accepted a second, before TLS; at least 1.
+    #[schemars(extend("default" = 5_000))]
+    pub(crate) accept_rate: Field<u64>,
+    /// From accept to an open session, TLS and upgrade included; from 100 ms to 10 minutes.
+    #[schemars(extend("default" = "10s"))]
+    pub(crate) handshake_timeout: Field<Time>,
+    /// Silence after which a session is closed; "0s": never. Longer than `ping_interval`.
+    #[schemars(extend("default" = "75s"))]
+    pub(crate) idle_timeout: Field<Time>,
+    /// Silence after which a WebSocket or QUIC client is asked whether it is there; "0s": never.
+    #[schemars(extend("default" = "30s"))]
+    pub(crate) ping_interval: Field<Time>,
+    /// websocket and quic: bytes of a message, at most 256 MiB. Over tcp the framing's `max` says it.
+    #[schemars(extend("default" = "1MiB"))]
+    pub(crate) message: Field<Size>,
+    /// websocket: fragments of a message.
+    #[schemars(extend("default" = 128))]
+    pub(crate) fragments: Field<u64>,
+    /// Bytes that wait to be written to the client, from 4 KiB to 1 GiB.
+    #[schemars(extend("default" = "256KiB"))]
+    pub(crate) queue: Field<Size>,
+    /// When the queue is full: "close" drops the message, and closes the session if the queue does not empty within the grace;
+    /// "drop-newest" drops the message, and the session stays. Each drop is counted.
+    #[schemars(extend("default" = "close"))]
+    pub(crate) slow_consumer: Field<SlowWord>,
+    /// For how long a queue may stay over half full. At most an hour.
+    #[schemars(extend("default" = "10s"))]
+    pub(crate) slow_grace: Field<Time>,
+    /// Not limited yet: only 0 is accepted.
+    #[schemars(extend("default" = 0))]
+    pub(crate) messages_per_second: Field<Unlimited>,
+    /// Not limited yet: only 0 is accepted.
+    #[schemars(extend("default" = 0))]
+    pub(crate) bytes_per_second: Field<Unlimited>,
+}
+
+/// A named set of upstream addresses.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline, extend("required" = ["name", "protocol", "endpoints"]))]
+pub(crate) struct Cluster {
+    /// By which routes, plugins, metrics and logs know it: 1 to 64 of `A-Z a-z 0-9 . _ -`, not "echo" or "drop".
+    pub(crate) name: Field<String>,
+    /// What is spoken there.
+    pub(crate) protocol: Field<ClusterWord>,
+    /// tcp: as for a listener.
+    #[schemars(with = "Framing")]
+    pub(crate) framing: Option<Spanned<Framing>>,
+    /// tcp: what messages from upstream are.
+    #[schemars(extend("default" = "binary"))]
+    pub(crate) kind: Field<KindWord>,
+    /// websocket: the path of the upgrade request; begins with `/`.
+    #[schemars(extend("default" = "/"))]
+    pub(crate) path: Field<String>,
+    /// websocket: the `Host` header. Left out: the endpoint as it is written.
+    pub(crate) host: Field<String>,
+    /// websocket: bytes of a message from upstream, at most 256 MiB. Over tcp the framing's `max` says it.
+    #[schemars(extend("default" = "1MiB"))]
+    pub(crate) message: Field<Size>,
+    /// TLS. Left out: plain. Certificates are always verified.
+    #[schemars(with = "ClusterTls")]
+    pub(crate) tls: Option<Spanned<ClusterTls>>,
+    /// "dedicated": each session has an upstream connection of its own.
+    #[schemars(extend("default" = "dedicated"))]
+    pub(crate) sessions: Field<SessionsWord>,
+    /// At least one `HOST:PORT`; a host is an IP address or a DNS name.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) endpoints: List<String>,
+    /// How an endpoint is chosen: "p2c" is the one with fewer connections of two picked at random.
+    #[schemars(extend("default" = "p2c"))]
+    pub(crate) balance: Field<Balance>,
+    /// TCP, TLS and upgrade together; from 1 ms to 10 minutes.
+    #[schemars(extend("default" = "3s"))]
+    pub(crate) connect_timeout: Field<Time>,
+    /// Bytes that wait for one upstream connection before reading from its client stops, from 4 KiB to 1 GiB.
+    #[schemars(extend("default" = "256KiB"))]
+    pub(crate) queue: Field<Size>,
+}
+
+/// TLS towards a cluster.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline)]
+pub(crate) struct ClusterTls {
+    /// PEM: the authorities to trust. Left out: those of the system.
+    pub(crate) ca: Field<String>,
+    /// The name that is sent and verified. Left out: the endpoint's host.
+    pub(crate) server_name: Field<String>,
+}
+
+impl Plugin {
+    /// Its keys that the file beside a plugin has too.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            config: self.config.clone(),
+            grants: self.grants.clone(),
+            on_failure: self.on_failure.clone(),
+            memory: self.memory.clone(),
+            deadline: self.deadline.clone(),
+            max_output: self.max_output.clone(),
+            max_effects: self.max_effects.clone(),
+            log_rate: self.log_rate.clone(),
+        }
+    }
+}
+
+impl Defaults {
+    /// Its keys as a plugin has them.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            config: Field::default(),
+            grants: self.grants.clone(),
+            on_failure: self.on_failure.clone(),
+            memory: self.memory.clone(),
+            deadline: self.deadline.clone(),
+            max_output: self.max_output.clone(),
+            max_effects: self.max_effects.clone(),
+            log_rate: self.log_rate.clone(),
+        }
+    }
+}

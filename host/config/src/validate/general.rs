@@ -1,0 +1,92 @@
+//! The file as a whole, and the sections that there is one of.
+
+use super::{Check, HOUR, MINUTE, Seen};
+use crate::value::WorkerCount;
+use crate::{
+    Admin, AdminBind, Cache, Config, Drain, Log, LogFormat, LogLevel, PluginSettings, Plugins, Runtime,
+    Workers, raw, zero,
+};
+use std::path::PathBuf;
+use std::time::Duration;
+
+impl Check<'_> {
+    pub(crate) fn file(&mut self, file: &raw::File) -> Config {
+        let runtime = self.runtime(&file.runtime);
+        let mut addresses = Seen::default();
+        let admin = self.admin(&file.admin, &mut addresses);
+        let log = self.log(&file.log);
+        let plugins = self.plugins(&file.plugins);
+        let bindings = self.bindings(&file.plugin, &plugins);
+        let clusters = self.clusters(&file.cluster);
+        let listeners = self.listeners(file, &mut addresses);
+        Config { runtime, admin, log, plugins, bindings, listeners, clusters }
+    }
+
+    fn runtime(&mut self, raw: &raw::Runtime) -> Runtime {
+        let workers = match self.read_or(&raw.workers, "workers", WorkerCount::Auto) {
+            WorkerCount::Auto => Workers::Auto,
+            WorkerCount::Count(count) => Workers::Count(count as usize),
+        };
+        let default = Drain::default();
+        let ready_delay = self.time(
+            &raw.drain.ready_delay,
+            "ready_delay",
+            Duration::ZERO..=10 * MINUTE,
+            default.ready_delay,
+        );
+        let window = self.time(&raw.drain.window, "window", Duration::ZERO..=HOUR, default.window);
+        Runtime { workers, drain: Drain { ready_delay, window } }
+    }
+
+    fn admin(&mut self, raw: &raw::Admin, addresses: &mut Seen) -> Admin {
+        let token_file = self.path(&raw.token_file, "token_file");
+        let bind = match self.admin_bind(&raw.bind) {
+            Some((AdminBind::Tcp(address), span)) => {
+                if !address.ip().is_loopback() && raw.token_file.span().is_none() {
+                    let message = format!(
+                        "`bind = \"{address}\"` is off loopback: the admin API then needs `token_file`"
+                    );
+                    self.blame_with_help(
+                        span,
+                        message,
+                        "it can change and stop the gateway; or bind it to 127.0.0.1",
+                    );
+                }
+                if address.port() != 0 {
+                    addresses.0.insert(format!("tcp {address}"), span.clone());
+                }
+                AdminBind::Tcp(address)
+            }
+            Some((unix, _)) => unix,
+            None => AdminBind::Tcp(zero::ADMIN),
+        };
+        Admin { bind, token_file }
+    }
+
+    fn log(&mut self, raw: &raw::Log) -> Log {
+        Log {
+            level: self.read_or(&raw.level, "level", LogLevel::Info),
+            format: self.read_or(&raw.format, "format", LogFormat::Auto),
+        }
+    }
+
+    fn plugins(&mut self, raw: &raw::Plugins) -> Plugins {
+        let dir = self.path(&raw.dir, "dir");
+        let cache = match self.read(&raw.cache, "cache").map(|(word, _)| word.as_str()) {
+            None | Some("auto") => Cache::Auto,
+            Some("off") => Cache::Off,
+            Some(_) => self.path(&raw.cache, "cache").map_or(Cache::Auto, Cache::Path),
+        };
+        Plugins {
+            dir_is_default: dir.is_none(),
+            dir: dir.unwrap_or_else(|| self.beside("plugins")),
+            cache,
+            defaults: self.settings(&raw.defaults.settings(), &PluginSettings::default()),
+        }
+    }
+
+    /// A path that no file names: beside the first file.
+    fn beside(&self, path: &str) -> PathBuf {
+        self.sources.resolve(&(0..0), path)
+    }
+}

@@ -1,0 +1,85 @@
+//! Limits of a listener.
+
+use super::cluster::QUEUE;
+use super::{Check, HOUR, MAX_MESSAGE, MINUTE};
+use crate::value::Unlimited;
+use crate::words::{ListenerWord, SlowWord};
+use crate::{raw, zero};
+use std::time::Duration;
+use weir_core::{Limits, SlowConsumer};
+
+/// Longer silences are no timeouts.
+const DAY: Duration = Duration::from_hours(24);
+
+impl Check<'_> {
+    /// The limits and the accept rate.
+    pub(super) fn limits(&mut self, raw: &raw::Limits, protocol: Option<ListenerWord>) -> (Limits, u32) {
+        let default = Limits::default();
+        let here = protocol.map_or("of another protocol", ListenerWord::as_str);
+        if protocol == Some(ListenerWord::Tcp) {
+            let to = "websocket and quic listeners (over tcp it is `max` of `framing`)";
+            self.belongs(raw.message.span(), "message", to, here);
+        }
+        if protocol.is_some_and(|protocol| protocol != ListenerWord::WebSocket) {
+            self.belongs(raw.fragments.span(), "fragments", "websocket listeners", here);
+        }
+        self.read_or(&raw.messages_per_second, "messages_per_second", Unlimited);
+        self.read_or(&raw.bytes_per_second, "bytes_per_second", Unlimited);
+        let slow_consumer = match self.read_or(&raw.slow_consumer, "slow_consumer", SlowWord::Close) {
+            SlowWord::Close => SlowConsumer::Close,
+            SlowWord::DropNewest => SlowConsumer::DropNewest,
+        };
+        let accept_rate =
+            self.count(&raw.accept_rate, "accept_rate", 1..=10_000_000, zero::ACCEPT_RATE.into()) as u32;
+        let connections =
+            self.count(&raw.connections, "connections", 1..=1 << 30, default.connections as u64) as usize;
+        let fragments =
+            self.count(&raw.fragments, "fragments", 1..=65_536, default.fragments as u64) as usize;
+        let message = self.size(&raw.message, "message", 1..=MAX_MESSAGE, default.message);
+        let queue = self.size(&raw.queue, "queue", QUEUE, default.queue);
+        let slow_grace =
+            self.time(&raw.slow_grace, "slow_grace", Duration::from_millis(1)..=HOUR, default.slow_grace);
+        let handshake_timeout = self.time(
+            &raw.handshake_timeout,
+            "handshake_timeout",
+            Duration::from_millis(100)..=10 * MINUTE,
+            default.handshake_timeout,
+        );
+        let idle_timeout =
+            self.time(&raw.idle_timeout, "idle_timeout", Duration::ZERO..=DAY, default.idle_timeout);
+        let ping_interval =
+            self.time(&raw.ping_interval, "ping_interval", Duration::ZERO..=DAY, default.ping_interval);
+        let limits = Limits {
+            message,
+            fragments,
+            queue,
+            slow_consumer,
+            slow_grace,
+            idle_timeout,
+            ping_interval,
+            handshake_timeout,
+            connections,
+        };
+        self.pings_before_idle(raw, protocol, &limits);
+        (limits, accept_rate)
+    }
+
+    /// A client that is silent must be asked before it is given up.
+    fn pings_before_idle(&mut self, raw: &raw::Limits, protocol: Option<ListenerWord>, limits: &Limits) {
+        let pings = protocol != Some(ListenerWord::Tcp) && !limits.ping_interval.is_zero();
+        if !pings || limits.idle_timeout.is_zero() || limits.idle_timeout > limits.ping_interval {
+            return;
+        }
+        let (idle, ping) = [limits.idle_timeout, limits.ping_interval]
+            .map(|time| humantime::format_duration(time).to_string())
+            .into();
+        if let Some(span) = raw.idle_timeout.span().or(raw.ping_interval.span()) {
+            let message = format!("`idle_timeout` ({idle}) must be longer than `ping_interval` ({ping})");
+            self.blame_with_help(
+                span,
+                message,
+                "a silent client is pinged before it is closed; 2.5 times is usual",
+            );
+        }
+    }
+}
