@@ -1,0 +1,409 @@
+//! `/metrics`: the counters of all workers added up, when somebody asks.
+
+use crate::run::Shared;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use weir_core::{
+    CallStats, CloseReason, Counter, DeliveryStats, DropReason, Ends, FailureCause, Histogram, IntakeStats,
+    TargetKind,
+};
+use weir_plugin::{HistogramReading, Value};
+
+/// What a scrape reads.
+pub(crate) struct Metrics(pub(crate) Arc<Shared>);
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+type Labels = Vec<(&'static str, String)>;
+
+impl Collector for Metrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page(&mut encoder);
+        self.listeners(&mut page)?;
+        self.clusters(&mut page)?;
+        self.sends(&mut page)?;
+        self.plugins(&mut page)?;
+        self.plugins_own(&mut page)?;
+        self.gateway(&mut page)
+    }
+}
+
+impl Metrics {
+    fn listeners(&self, page: &mut Page<'_, '_>) -> fmt::Result {
+        let names: Vec<String> = self.0.listener_names.iter().cloned().chain([String::new()]).collect();
+        let each = |read: &dyn Fn(&weir_core::ListenerStats) -> u64| -> Vec<(Labels, u64)> {
+            let sum = |at: usize| self.0.stats.iter().map(|worker| read(&worker.listeners[at])).sum();
+            let all = names.iter().enumerate();
+            all.map(|(at, name)| (vec![("listener", name.clone())], sum(at))).collect()
+        };
+        page.gauge("sessions", "Sessions open now", each(&|stats| stats.sessions.value()))?;
+        page.counter("sessions_opened", "Sessions ever opened", each(&|stats| stats.opened.value()))?;
+        page.counter(
+            "messages_received",
+            "Messages accepted from clients",
+            each(&|stats| stats.inbound.received.value()),
+        )?;
+        page.counter(
+            "received_bytes",
+            "Bytes of the payloads of messages from clients",
+            each(&|stats| stats.inbound.received_bytes.value()),
+        )?;
+        page.gauge(
+            "messages_held",
+            "Inbound messages that plugins hold now",
+            each(&|stats| stats.inbound.held.value()),
+        )?;
+        page.counter(
+            "messages_offered",
+            "Messages directed to clients",
+            each(&|stats| stats.outbound.offered.value()),
+        )?;
+        page.counter(
+            "messages_delivered",
+            "Messages whose last byte was handed to a client's transport",
+            each(&|stats| stats.outbound.delivered.value()),
+        )?;
+        page.counter(
+            "delivered_bytes",
+            "Bytes of frames handed to clients' transports",
+            each(&|stats| stats.outbound.delivered_bytes.value()),
+        )?;
+        page.gauge(
+            "messages_waiting_behind_hold",
+            "Outbound messages that plugins hold, or that wait behind one",
+            each(&|stats| stats.outbound_held.value()),
+        )?;
+
+        let mut routed = Vec::new();
+        let mut dropped = Vec::new();
+        let mut closed = Vec::new();
+        for (at, name) in names.iter().enumerate() {
+            let label = vec![("listener", name.clone())];
+            let stats = || self.0.stats.iter().map(move |worker| &worker.listeners[at]);
+            routed.extend(routes(&label, &stats().map(|stats| &stats.inbound)));
+            let inbound = with(&label, "direction", "inbound");
+            dropped.extend(drops(&inbound, &stats().map(|stats| &stats.inbound.dropped)));
+            let outbound = with(&label, "direction", "outbound");
+            dropped.extend(drops(&outbound, &stats().map(|stats| &stats.outbound.dropped)));
+            closed.extend(ends(&label, &stats().map(|stats| &stats.closed)));
+        }
+        page.counter("messages_routed", "Inbound messages sent on, by kind of target", routed)?;
+        page.counter("messages_dropped", "Messages that went no further, by direction and reason", dropped)?;
+        page.counter("sessions_closed", "Connections of clients that ended, by reason", closed)
+    }
+
+    fn clusters(&self, page: &mut Page<'_, '_>) -> fmt::Result {
+        let names = &self.0.cluster_names;
+        let each = |read: &dyn Fn(&weir_core::ClusterStats) -> u64| -> Vec<(Labels, u64)> {
+            let sum = |at: usize| self.0.stats.iter().map(|worker| read(&worker.clusters[at])).sum();
+            let all = names.iter().enumerate();
+            all.map(|(at, name)| (vec![("cluster", name.clone())], sum(at))).collect()
+        };
+        let delivery =
+            |read: &'static dyn Fn(&DeliveryStats) -> u64| each(&move |stats| read(&stats.delivery));
+        page.gauge(
+            "upstream_connections",
+            "Upstream connections now",
+            each(&|stats| stats.connections.value()),
+        )?;
+        page.counter(
+            "upstream_connections_opened",
+            "Upstream connections ever asked for",
+            each(&|stats| stats.opened.value()),
+        )?;
+        page.counter(
+            "upstream_messages_received",
+            "Messages from upstream",
+            each(&|stats| stats.received.value()),
+        )?;
+        page.counter(
+            "upstream_received_bytes",
+            "Bytes of the payloads of messages from upstream",
+            each(&|stats| stats.received_bytes.value()),
+        )?;
+        page.counter(
+            "upstream_messages_orphaned",
+            "Messages from upstream for a session that had ended",
+            each(&|stats| stats.orphaned.value()),
+        )?;
+        page.counter(
+            "upstream_messages_offered",
+            "Messages directed to upstream",
+            delivery(&|stats| stats.offered.value()),
+        )?;
+        page.counter(
+            "upstream_messages_delivered",
+            "Messages whose last byte was handed to an upstream's transport",
+            delivery(&|stats| stats.delivered.value()),
+        )?;
+        page.counter(
+            "upstream_delivered_bytes",
+            "Bytes of frames handed to upstreams' transports",
+            delivery(&|stats| stats.delivered_bytes.value()),
+        )?;
+        let mut dropped = Vec::new();
+        let mut closed = Vec::new();
+        for (at, name) in names.iter().enumerate() {
+            let label = vec![("cluster", name.clone())];
+            let stats = || self.0.stats.iter().map(move |worker| &worker.clusters[at]);
+            dropped.extend(drops(&label, &stats().map(|stats| &stats.delivery.dropped)));
+            closed.extend(ends(&label, &stats().map(|stats| &stats.closed)));
+        }
+        page.counter(
+            "upstream_messages_dropped",
+            "Messages to upstream that were not delivered, by reason",
+            dropped,
+        )?;
+        page.counter("upstream_connections_closed", "Upstream connections that ended, by reason", closed)
+    }
+
+    fn sends(&self, page: &mut Page<'_, '_>) -> fmt::Result {
+        let sends = || self.0.stats.iter().map(|worker| &worker.sends);
+        let total = sends().map(|sends| sends.received.value()).sum();
+        page.counter(
+            "plugin_messages_sent",
+            "Messages that plugins sent by themselves",
+            vec![(Vec::new(), total)],
+        )?;
+        page.counter(
+            "plugin_messages_routed",
+            "Of these, sent on, by kind of target",
+            routes(&Vec::new(), &sends()),
+        )?;
+        let dropped = drops(&Vec::new(), &sends().map(|sends| &sends.dropped));
+        page.counter("plugin_messages_dropped", "Of these, not sent on, by reason", dropped)
+    }
+
+    fn plugins(&self, page: &mut Page<'_, '_>) -> fmt::Result {
+        let bindings = self.0.bindings();
+        let each = |read: &dyn Fn(&CallStats) -> &Counter| -> Vec<(Labels, u64)> {
+            let sum = |stats: &[CallStats]| stats.iter().map(|worker| read(worker).value()).sum();
+            bindings
+                .iter()
+                .map(|binding| (vec![("binding", binding.name.to_string())], sum(&binding.stats)))
+                .collect()
+        };
+        page.counter("plugin_calls", "Calls of a plugin, of every kind", each(&|stats| &stats.calls))?;
+        page.counter("plugin_instances", "Instances made", each(&|stats| &stats.instances))?;
+        page.counter(
+            "plugin_effects_refused",
+            "Effects that named what is not there or not allowed",
+            each(&|stats| &stats.refused_effects),
+        )?;
+        let mut verdicts = Vec::new();
+        let mut failures = Vec::new();
+        for binding in &bindings {
+            let label = vec![("binding", binding.name.to_string())];
+            let sum = |read: &dyn Fn(&CallStats) -> &Counter| -> u64 {
+                binding.stats.iter().map(|worker| read(worker).value()).sum()
+            };
+            verdicts.push((with(&label, "verdict", "forward"), sum(&|stats| &stats.forwarded)));
+            verdicts.push((with(&label, "verdict", "change"), sum(&|stats| &stats.changed)));
+            verdicts.push((with(&label, "verdict", "drop"), sum(&|stats| &stats.dropped)));
+            verdicts.push((with(&label, "verdict", "close"), sum(&|stats| &stats.closed)));
+            verdicts.push((with(&label, "verdict", "hold"), sum(&|stats| &stats.held)));
+            for cause in FailureCause::ALL {
+                let count = sum(&|stats: &CallStats| stats.failure(cause));
+                failures.push((with(&label, "cause", cause.label()), count));
+            }
+        }
+        page.counter("plugin_verdicts", "Verdicts, by kind", verdicts)?;
+        page.counter("plugin_failures", "Calls that gave no answer, by cause", failures)?;
+        let generation = |binding: &crate::run::BindingView| {
+            (vec![("binding", binding.name.to_string())], binding.generation)
+        };
+        page.gauge(
+            "plugin_generation",
+            "The generation that serves; 0: none yet",
+            bindings.iter().map(generation).collect(),
+        )?;
+        let latencies = bindings.iter().map(|binding| {
+            let mut buckets = [0; Histogram::BOUNDS.len() + 1];
+            let mut sum = 0;
+            for worker in binding.stats.iter() {
+                let (counts, nanoseconds) = worker.latency.read();
+                buckets.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
+                sum += nanoseconds;
+            }
+            (vec![("binding", binding.name.to_string())], buckets, sum)
+        });
+        page.histogram(
+            "plugin_call_duration",
+            "How long each on-message took that gave an answer",
+            latencies.collect(),
+        )
+    }
+
+    /// What plugins count themselves.
+    fn plugins_own(&self, page: &mut Page<'_, '_>) -> fmt::Result {
+        let catalogue = self.0.catalogue.load();
+        let Some(catalogue) = &*catalogue else { return Ok(()) };
+        // One family a name, whatever the number of bindings that have it; and of one kind: the first's.
+        let mut families: BTreeMap<Arc<str>, Vec<(Labels, Value)>> = BTreeMap::new();
+        for (binding, readings) in catalogue.metrics() {
+            for reading in readings {
+                let labels = vec![("binding", binding.to_string())];
+                families.entry(reading.name).or_default().push((labels, reading.value));
+            }
+        }
+        for (name, values) in families {
+            page.own(&format!("custom_{name}"), values)?;
+        }
+        let reasons = self.0.bindings().into_iter().filter_map(|binding| {
+            Some((binding.name.clone(), catalogue.store(&binding.name)?.drop_reasons().read()))
+        });
+        let dropped = reasons.flat_map(|(binding, reasons)| {
+            let labels =
+                move |reason: &str| vec![("binding", binding.to_string()), ("reason", reason.to_owned())];
+            reasons.into_iter().map(move |(reason, count)| (labels(&reason), count))
+        });
+        page.counter(
+            "plugin_drops",
+            "Messages dropped by verdict, by the plugin's own reason",
+            dropped.collect(),
+        )
+    }
+
+    fn gateway(&self, page: &mut Page<'_, '_>) -> fmt::Result {
+        let connections: u64 = self.0.stats.iter().map(|worker| worker.connections.value()).sum();
+        page.gauge(
+            "connections",
+            "Connections now, of clients and to upstreams",
+            vec![(Vec::new(), connections)],
+        )?;
+        page.gauge(
+            "groups",
+            "Groups with members",
+            vec![(Vec::new(), self.0.directory.group_count() as u64)],
+        )?;
+        page.gauge("workers", "Worker threads", vec![(Vec::new(), self.0.stats.len() as u64)])?;
+        let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
+        page.gauge("build", "1, with the version as a label", vec![(version, 1)])
+    }
+}
+
+fn with(labels: &Labels, name: &'static str, value: &str) -> Labels {
+    let mut labels = labels.clone();
+    labels.push((name, value.to_owned()));
+    labels
+}
+
+fn routes<'a>(
+    labels: &Labels,
+    stats: &(impl Iterator<Item = &'a IntakeStats> + Clone),
+) -> Vec<(Labels, u64)> {
+    let count = |kind: TargetKind| stats.clone().map(|stats| stats.routed[kind as usize].value()).sum();
+    TargetKind::ALL.into_iter().map(|kind| (with(labels, "target", kind.label()), count(kind))).collect()
+}
+
+fn drops<'a>(
+    labels: &Labels,
+    stats: &(impl Iterator<Item = &'a weir_core::Reasons> + Clone),
+) -> Vec<(Labels, u64)> {
+    let count = |reason: DropReason| stats.clone().map(|stats| stats.of(reason).value()).sum();
+    DropReason::ALL.iter().map(|reason| (with(labels, "reason", reason.label()), count(*reason))).collect()
+}
+
+fn ends<'a>(labels: &Labels, stats: &(impl Iterator<Item = &'a Ends> + Clone)) -> Vec<(Labels, u64)> {
+    let count = |reason: CloseReason| stats.clone().map(|stats| stats.of(reason).value()).sum();
+    CloseReason::ALL.iter().map(|reason| (with(labels, "reason", reason.label()), count(*reason))).collect()
+}
+
+/// The page under way: names get `weir_` before and what their type asks for behind.
+pub(crate) struct Page<'a, 'b>(&'a mut DescriptorEncoder<'b>);
+
+impl Page<'_, '_> {
+    /// A family of counters.
+    pub(crate) fn counter(&mut self, name: &str, help: &str, values: Vec<(Labels, u64)>) -> fmt::Result {
+        let name = format!("weir_{name}");
+        let mut family = self.0.encode_descriptor(&name, help, None, MetricType::Counter)?;
+        for (labels, value) in values {
+            family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    /// A family of gauges.
+    pub(crate) fn gauge<T: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: Vec<(Labels, T)>,
+    ) -> fmt::Result {
+        let name = format!("weir_{name}");
+        let mut family = self.0.encode_descriptor(&name, help, None, MetricType::Gauge)?;
+        for (labels, value) in values {
+            family.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    /// A plugin's own metric, under the kind of the first binding that has it.
+    fn own(&mut self, name: &str, values: Vec<(Labels, Value)>) -> fmt::Result {
+        let help = "Counted by a plugin itself";
+        match values.first() {
+            Some((_, Value::Count(_))) => {
+                let counts = values.into_iter().filter_map(|(labels, value)| match value {
+                    Value::Count(count) => Some((labels, count)),
+                    _ => None,
+                });
+                self.counter(name, help, counts.collect())
+            }
+            Some((_, Value::Gauge(_))) => {
+                let gauges = values.into_iter().filter_map(|(labels, value)| match value {
+                    Value::Gauge(gauge) => Some((labels, gauge)),
+                    _ => None,
+                });
+                self.gauge(name, help, gauges.collect())
+            }
+            Some((_, Value::Histogram(_))) => {
+                let name = format!("weir_{name}");
+                let mut family = self.0.encode_descriptor(&name, help, None, MetricType::Histogram)?;
+                for (labels, value) in values {
+                    let Value::Histogram(reading) = value else { continue };
+                    let bounds = HistogramReading::BOUNDS.into_iter().chain([f64::INFINITY]);
+                    let buckets: Vec<(f64, u64)> = bounds.zip(reading.counts).collect();
+                    let count = reading.counts.iter().sum();
+                    family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+                        reading.sum,
+                        count,
+                        &buckets,
+                        None,
+                    )?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: Vec<(Labels, [u64; Histogram::BOUNDS.len() + 1], u64)>,
+    ) -> fmt::Result {
+        let name = format!("weir_{name}_seconds");
+        let mut family = self.0.encode_descriptor(&name, help, None, MetricType::Histogram)?;
+        for (labels, counts, nanoseconds) in values {
+            let bounds = Histogram::BOUNDS.iter().map(|bound| *bound as f64 / 1e9).chain([f64::INFINITY]);
+            let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+            let sum = nanoseconds as f64 / 1e9;
+            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+                sum,
+                counts.iter().sum(),
+                &buckets,
+                None,
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! The admin server: health, metrics, plugins.
+
+mod metrics;
+
+use crate::run::Shared;
+use anyhow::Context;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use metrics::Metrics;
+use prometheus_client::registry::Registry;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::net::{TcpListener, UnixListener};
+use weir_config::{Admin, AdminBind};
+
+/// The bound address of the admin server, with what it will ask of its clients.
+pub(crate) struct Bound {
+    socket: Socket,
+    token: Option<Arc<str>>,
+    /// For people.
+    pub(crate) address: String,
+}
+
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+/// Binds the address. Call within a runtime.
+pub(crate) async fn bind(admin: &Admin) -> anyhow::Result<Bound> {
+    let token = token(admin)?;
+    Ok(match &admin.bind {
+        AdminBind::Tcp(address) => {
+            let socket = TcpListener::bind(address).await;
+            let socket = socket.with_context(|| {
+                format!(
+                    "cannot bind the admin address {address}; stop what listens there, or change admin.bind"
+                )
+            })?;
+            let address = format!("http://{}", socket.local_addr()?);
+            Bound { socket: Socket::Tcp(socket), token, address }
+        }
+        AdminBind::Unix(path) => {
+            // A socket that a former run left behind answers nobody.
+            let stale = std::fs::symlink_metadata(path)
+                .is_ok_and(|metadata| metadata.file_type().is_socket())
+                && std::os::unix::net::UnixStream::connect(path).is_err();
+            if stale {
+                std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+            let socket = UnixListener::bind(path);
+            let socket =
+                socket.with_context(|| format!("cannot bind the admin socket {}", path.display()))?;
+            let address = format!("unix:{}", path.display());
+            Bound { socket: Socket::Unix(socket, path.clone()), token, address }
+        }
+    })
+}
+
+/// What requests must carry, if they must.
+pub(crate) fn token(admin: &Admin) -> anyhow::Result<Option<Arc<str>>> {
+    admin.token_file.as_deref().map(read_token).transpose()
+}
+
+fn read_token(path: &Path) -> anyhow::Result<Arc<str>> {
+    let token = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read admin.token_file {}", path.display()))?;
+    let token = token.trim();
+    anyhow::ensure!(
+        token.len() >= 16,
+        "the token in {} is shorter than 16 characters; make one with: openssl rand -hex 32",
+        path.display()
+    );
+    Ok(token.into())
+}
+
+/// Serves until the process ends.
+pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) -> std::io::Result<()> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Metrics(shared.clone())));
+    let admin = Arc::new(Served { shared, registry });
+    // Whether the gateway lives and is ready is asked by those who have no token.
+    let open = Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz));
+    let mut guarded = Router::new().route("/metrics", get(metrics)).route("/v1/plugins", get(plugins));
+    if let Some(token) = bound.token {
+        guarded = guarded.route_layer(middleware::from_fn_with_state(token, require_token));
+    }
+    let router = open.merge(guarded).with_state(admin);
+    match bound.socket {
+        Socket::Tcp(socket) => axum::serve(socket, router).await,
+        Socket::Unix(socket, path) => {
+            let served = axum::serve(socket, router).await;
+            let _ = std::fs::remove_file(path);
+            served
+        }
+    }
+}
+
+struct Served {
+    shared: Arc<Shared>,
+    registry: Registry,
+}
+
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+async fn readyz(State(admin): State<Arc<Served>>) -> (StatusCode, &'static str) {
+    if admin.shared.ready.load(Ordering::Acquire) {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or draining\n")
+    }
+}
+
+async fn metrics(State(admin): State<Arc<Served>>) -> Response {
+    let mut page = String::new();
+    match prometheus_client::encoding::text::encode(&mut page, &admin.registry) {
+        Ok(()) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], page).into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn plugins(State(admin): State<Arc<Served>>) -> Response {
+    axum::Json(admin.shared.plugin_status()).into_response()
+}
+
+async fn require_token(State(token): State<Arc<str>>, request: Request, next: Next) -> Response {
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    if same(given.as_bytes(), token.as_bytes()) {
+        next.run(request).await
+    } else {
+        let ask = [(header::WWW_AUTHENTICATE, "Bearer")];
+        (StatusCode::UNAUTHORIZED, ask, "send the token of admin.token_file: Authorization: Bearer TOKEN\n")
+            .into_response()
+    }
+}
+
+/// Compares in a time that does not tell where the difference is.
+fn same(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len()
+        && left.iter().zip(right).fold(0, |all, (left, right)| all | (left ^ right)) == 0
+}

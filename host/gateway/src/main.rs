@@ -1,0 +1,45 @@
+//! Weir: a programmable gateway for long-lived connections.
+//!
+//! The way of a message: bytes → deframer → message → inbound chain → route → (cluster | group | session | echo) → outbound chain →
+//! outbound queue → framer → bytes. The codec owns the first and the last step, the core everything between, the plugin runtime what
+//! the chain calls, the transports and upstreams the sockets at both ends. This binary wires them, one worker a thread.
+
+mod admin;
+mod cli;
+mod log;
+mod plugin_command;
+mod run;
+mod send;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::process::ExitCode;
+
+/// Less memory held back after a storm than the system's allocator is the expectation; the comparison is still to be made.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(config) => run::run(config.file.as_deref()),
+        Command::Check(config) => run::check(config.file.as_deref()),
+        Command::Plugin(command) => plugin_command::run(&command).map(|()| ExitCode::SUCCESS),
+        Command::Send(options) => send::run(&options),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("weir: {}", in_one_line(&error));
+        ExitCode::FAILURE
+    })
+}
+
+/// What failed, and why, outermost first; a cause that its effect has told already is not told again.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line += ": ";
+            line += &cause;
+        }
+    }
+    line
+}

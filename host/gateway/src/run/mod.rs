@@ -1,0 +1,17 @@
+//! `weir run`, and what `weir check` shares with it.
+
+mod assemble;
+mod banner;
+mod check;
+mod directory;
+mod keeper;
+mod load;
+mod shared;
+mod signals;
+mod start;
+mod worker;
+
+pub(crate) use assemble::plugin_runtime;
+pub(crate) use check::check;
+pub(crate) use shared::{BindingView, Shared};
+pub(crate) use start::run;

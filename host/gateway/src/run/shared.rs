@@ -1,0 +1,62 @@
+//! What the workers, the keeper of the plugins and the admin server have in common.
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use weir_core::{CallStats, Directory, Snapshot, WorkerStats};
+use weir_plugin::{BindingStatus, Catalogue};
+
+/// One for the process.
+pub(crate) struct Shared {
+    /// One a worker.
+    pub(crate) stats: Vec<Arc<WorkerStats>>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    /// By listener id.
+    pub(crate) listener_names: Vec<String>,
+    /// By cluster id.
+    pub(crate) cluster_names: Vec<String>,
+    /// What `/readyz` says.
+    pub(crate) ready: AtomicBool,
+    /// Set before the first worker starts.
+    pub(crate) catalogue: ArcSwapOption<Catalogue>,
+}
+
+/// One binding.
+#[derive(Clone)]
+pub(crate) struct BindingView {
+    pub(crate) name: Arc<str>,
+    /// 0: no generation of it has ever served.
+    pub(crate) generation: u64,
+    pub(crate) stats: Arc<[CallStats]>,
+}
+
+impl Shared {
+    /// The JSON of `/v1/plugins`: every binding, and the chains as they are now.
+    pub(crate) fn plugin_status(&self) -> serde_json::Value {
+        let snapshot = self.snapshot.load();
+        let chain = |listener: &weir_core::ListenerPolicy| {
+            let links = listener.chain.links().iter();
+            let links: Vec<_> =
+                links.map(|link| json!({ "binding": &*link.name, "generation": link.generation })).collect();
+            json!({ "listener": &*listener.name, "chain": links })
+        };
+        let bindings = self.catalogue.load().as_ref().map(|catalogue| catalogue.status()).unwrap_or_default();
+        json!({
+            "bindings": bindings,
+            "chains": snapshot.listeners.iter().map(chain).collect::<Vec<_>>(),
+        })
+    }
+
+    /// Every binding with its counters.
+    pub(crate) fn bindings(&self) -> Vec<BindingView> {
+        let Some(catalogue) = &*self.catalogue.load() else { return Vec::new() };
+        let view = |status: BindingStatus| {
+            let stats = catalogue.store(&status.name)?.stats().clone();
+            let generation = status.serving.map_or(0, |serving| serving.generation);
+            Some(BindingView { name: (*status.name).into(), generation, stats })
+        };
+        catalogue.status().into_iter().filter_map(view).collect()
+    }
+}

@@ -1,0 +1,135 @@
+//! The life of the process: load, bind, serve, drain.
+
+use super::assemble::{self, Assembly};
+use super::banner;
+use super::keeper::Keeper;
+use super::load::{self, Loaded};
+use super::shared::Shared;
+use super::signals::Signals;
+use super::worker::{self, Seat, Stage};
+use crate::{admin, log};
+use anyhow::Context;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::runtime::Builder;
+use tokio::sync::{Notify, watch};
+use weir_core::{Directory, WorkerId, WorkerStats};
+use weir_transport::Listeners;
+
+/// Runs the gateway until a signal ends it.
+pub(crate) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let loaded = match load::load(file) {
+        Ok(loaded) => loaded,
+        Err(code) => return Ok(code),
+    };
+    log::start(loaded.config.log);
+    let assembly = assemble::assemble(&loaded.config)?;
+    let mut keeper = Keeper::new(&loaded.config, &assembly)?;
+    keeper.first_look()?;
+    // The main thread's own loop: signals and the admin server. No message passes here.
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(loaded, assembly, keeper))
+}
+
+async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Result<ExitCode> {
+    let config = loaded.config;
+    let mut signals = Signals::new().context("cannot listen for signals")?;
+    let Assembly { workers, listeners, clusters, runtime: _, self_signed } = assembly;
+    let admin = admin::bind(&config.admin).await?;
+    let admin_address = admin.address.clone();
+    let (listeners, shares) = weir_transport::bind(listeners, workers)?;
+
+    let shared = Arc::new(Shared {
+        stats: (0..workers)
+            .map(|_| Arc::new(WorkerStats::new(config.listeners.len(), config.clusters.len())))
+            .collect(),
+        directory: Arc::new(Directory::new(workers)),
+        snapshot: Arc::new(ArcSwap::from_pointee(weir_core::Snapshot::default())),
+        listener_names: config.listeners.iter().map(|listener| listener.name.clone()).collect(),
+        cluster_names: config.clusters.iter().map(|cluster| cluster.name.clone()).collect(),
+        ready: AtomicBool::new(false),
+        catalogue: ArcSwapOption::empty(),
+    });
+    let refresh: Vec<_> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
+    // Before any worker: no message shall meet a chain that is not there yet.
+    let _watch = keeper.keep(shared.clone(), refresh.clone()).context("cannot watch the plugin directory")?;
+
+    let (stage, staged) = watch::channel(Stage::Serving);
+    let clusters = Arc::new(clusters);
+    let began = Instant::now();
+    let mut threads = Vec::new();
+    let seats = shares.into_iter().zip(worker::mailboxes(workers)).zip(refresh).enumerate();
+    for (number, ((share, mailboxes), refresh)) in seats {
+        threads.push(worker::start(Seat {
+            id: WorkerId(number as u8),
+            shared: shared.clone(),
+            share,
+            clusters: clusters.clone(),
+            began,
+            stage: staged.clone(),
+            refresh,
+            mailboxes,
+        })?);
+    }
+    tokio::spawn(admin::serve(admin, shared.clone()));
+    banner::show(&config, loaded.file.as_deref(), &listeners, &admin_address, self_signed.as_ref(), workers);
+    shared.ready.store(true, Ordering::Release);
+    tracing::info!("ready");
+
+    let signal = signals.next().await;
+    drain(&config.runtime.drain, signal, &mut signals, &shared, &listeners, &stage, threads).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends in order: not ready, then nothing new, then every session is told and what waits for it is written. A second signal ends at
+/// once.
+async fn drain(
+    drain: &weir_config::Drain,
+    signal: &str,
+    signals: &mut Signals,
+    shared: &Shared,
+    listeners: &Listeners,
+    stage: &watch::Sender<Stage>,
+    threads: Vec<JoinHandle<()>>,
+) {
+    shared.ready.store(false, Ordering::Release);
+    // Whoever stops it by hand has no load balancer that must learn of it first.
+    let delay = if signal == "SIGINT" { Duration::ZERO } else { drain.ready_delay };
+    tracing::info!(signal, delay_ms = delay.as_millis() as u64, "stopping: not ready from now on");
+    let in_order = async {
+        tokio::time::sleep(delay).await;
+        listeners.stop();
+        tracing::info!(sessions = sessions(shared), "draining: nothing new is accepted, sessions are closed");
+        stage.send_replace(Stage::Draining);
+        let ended =
+            tokio::task::spawn_blocking(|| threads.into_iter().for_each(|thread| drop(thread.join())));
+        tokio::pin!(ended);
+        if tokio::time::timeout(drain.window, &mut ended).await.is_err() {
+            tracing::warn!(sessions = sessions(shared), "the drain window is over: cutting what is left");
+            stage.send_replace(Stage::Killed);
+            let _ = ended.await;
+        }
+        tracing::info!("stopped");
+    };
+    tokio::select! {
+        () = in_order => {}
+        second = signals.next() => {
+            tracing::warn!(signal = second, sessions = sessions(shared), "stopping at once");
+            std::process::exit(1);
+        }
+    }
+}
+
+fn sessions(shared: &Shared) -> u64 {
+    shared
+        .stats
+        .iter()
+        .flat_map(|worker| worker.listeners.iter())
+        .map(|listener| listener.sessions.value())
+        .sum()
+}

@@ -1,0 +1,167 @@
+//! From a URL to a conversation.
+
+use super::framing;
+use super::talk::{Nothing, Talk, Under};
+use crate::cli::Send;
+use anyhow::{Context, anyhow, bail};
+use axum::http::Uri;
+use bytes::Bytes;
+use quinn::crypto::rustls::QuicClientConfig;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use weir_codec::framing::Prefix;
+use weir_codec::{Decoder, Framing, Kind, Wire, websocket};
+use weir_upstream::{Balance, ClientTls, Cluster, ClusterSpec, Protocol};
+
+/// For the connection and every handshake.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) async fn dial(options: &Send) -> anyhow::Result<Talk> {
+    let usage = "use tcp://HOST:PORT, ws://HOST:PORT/PATH, wss://HOST:PORT/PATH or quic://HOST:PORT";
+    let uri: Uri =
+        options.url.parse().ok().with_context(|| format!("{:?} is no URL; {usage}", options.url))?;
+    let scheme = uri.scheme_str().with_context(|| format!("{:?} has no scheme; {usage}", options.url))?;
+    let host = uri.host().with_context(|| format!("{:?} names no host; {usage}", options.url))?;
+    let port = match (uri.port_u16(), scheme) {
+        (Some(port), _) => port,
+        (None, "ws") => 80,
+        (None, "wss") => 443,
+        (None, "tcp" | "quic") => bail!("{:?} has no port; {usage}", options.url),
+        (None, other) => bail!("{other}:// is not spoken here; {usage}"),
+    };
+    let protocol = match scheme {
+        "tcp" => Protocol::Tcp { framing: Arc::new(framing::parse(&options.framing)?), kind: Kind::Binary },
+        "ws" | "wss" => Protocol::WebSocket {
+            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            host: None,
+            subprotocols: Vec::new(),
+            limits: websocket::Limits { message: 64 << 20, fragments: 100_000 },
+        },
+        "quic" => return quic(options, host, port).await,
+        other => bail!("{other}:// is not spoken here; {usage}"),
+    };
+    let tls = (scheme == "wss").then(|| ClientTls { ca: options.ca.clone(), server_name: None });
+    let cluster = Cluster::new(ClusterSpec {
+        name: "send".into(),
+        protocol,
+        tls,
+        endpoints: vec![format!("{host}:{port}").parse()?],
+        balance: Balance::RoundRobin,
+        connect_timeout: TIMEOUT,
+    })?;
+    // A cluster and its endpoints are the gateway's words: here it is one address.
+    let connected = cluster.connect(std::process::id().into()).await;
+    let connected = connected
+        .map_err(|error| anyhow!("{}: {}: {}", error.endpoint(), error.step().as_str(), error.cause()))?;
+    Ok(Talk::new(connected.stream, connected.leftover, connected.wire, connected.decoder, Nothing))
+}
+
+/// One connection with one lane.
+async fn quic(options: &Send, host: &str, port: u16) -> anyhow::Result<Talk> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let mut addresses =
+        tokio::net::lookup_host((host, port)).await.with_context(|| format!("cannot resolve {host}"))?;
+    let address = addresses.next().with_context(|| format!("{host} has no address"))?;
+    let mut tls = if let Some(ca) = &options.ca {
+        let mut roots = RootCertStore::empty();
+        for certificate in
+            CertificateDer::pem_file_iter(ca).with_context(|| format!("cannot read {}", ca.display()))?
+        {
+            roots.add(certificate?)?;
+        }
+        rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
+    } else if address.ip().is_loopback() {
+        let trust = Arc::new(TrustLoopback(rustls::crypto::aws_lc_rs::default_provider()));
+        rustls::ClientConfig::builder()
+            .dangerous()
+            .with_custom_certificate_verifier(trust)
+            .with_no_client_auth()
+    } else {
+        bail!("quic:// off loopback needs --ca FILE, the certificate to trust");
+    };
+    tls.alpn_protocols = vec![b"weir/1".to_vec()];
+    let bind: SocketAddr =
+        if address.is_ipv6() { (Ipv6Addr::UNSPECIFIED, 0).into() } else { (Ipv4Addr::UNSPECIFIED, 0).into() };
+    let mut endpoint = quinn::Endpoint::client(bind).context("cannot open a UDP socket")?;
+    endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?)));
+    let connecting = endpoint.connect(address, host)?;
+    let connection = tokio::time::timeout(TIMEOUT, connecting)
+        .await
+        .with_context(|| format!("{address} did not answer within {} s", TIMEOUT.as_secs()))?
+        .with_context(|| format!("cannot connect to {address}"))?;
+    let (send, receive) = connection.open_bi().await?;
+    let framing = Arc::new(Framing::Length { prefix: Prefix::U32Be, max: 64 << 20 });
+    let decoder = Decoder::framed(&framing, Kind::Binary);
+    let stream = tokio::io::join(receive, send);
+    Ok(Talk::new(stream, Bytes::new(), Wire::Framed(framing), decoder, Quic { endpoint, connection }))
+}
+
+/// The connection of the one stream.
+struct Quic {
+    endpoint: quinn::Endpoint,
+    connection: quinn::Connection,
+}
+
+impl Under for Quic {
+    fn end(&self) -> Option<(u16, String)> {
+        Some(match self.connection.close_reason()? {
+            quinn::ConnectionError::ApplicationClosed(close) => {
+                let code = u16::try_from(close.error_code.into_inner()).unwrap_or(u16::MAX);
+                (code, String::from_utf8_lossy(&close.reason).into_owned())
+            }
+            other => (1006, other.to_string()),
+        })
+    }
+
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        self.connection.close(1000u32.into(), b"");
+        Box::pin(self.endpoint.wait_idle())
+    }
+}
+
+/// Takes any certificate. Only for loopback, where the gateway makes its own: whoever could answer there in its place owns the
+/// machine. The handshake's signatures are checked as ever.
+#[derive(Debug)]
+struct TrustLoopback(CryptoProvider);
+
+impl ServerCertVerifier for TrustLoopback {
+    fn verify_server_cert(
+        &self,
+        _certificate: &CertificateDer<'_>,
+        _chain: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
