@@ -1,0 +1,101 @@
+//! What the kernel knows of a process: CPU time, memory, the cores that it may use.
+
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_setaffinity};
+use std::fs;
+use std::ops::Sub;
+use std::time::Duration;
+
+/// CPU time of all threads of a process so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cpu {
+    /// User and system together, to the nanosecond.
+    pub(crate) used: Duration,
+    /// Spent waiting for a core that others had.
+    pub(crate) waited: Duration,
+    /// In user space and in the kernel, to the clock tick (10 ms).
+    pub(crate) ticks: [u64; 2],
+}
+
+impl Cpu {
+    /// `/proc/PID/stat`, and `/proc/PID/task/*/schedstat` for what that rounds.
+    pub(crate) fn of(pid: u32) -> Self {
+        let mut cpu = Self::default();
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
+        // Fields are counted from behind the name, which may hold anything: utime and stime are the 14th and 15th of all.
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11);
+        cpu.ticks =
+            std::array::from_fn(|_| fields.next().and_then(|field| field.parse().ok()).expect("a time"));
+        for thread in threads(pid) {
+            let Ok(text) = fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")) else {
+                continue;
+            };
+            let mut fields = text.split_whitespace().map_while(|field| field.parse().ok());
+            cpu.used += Duration::from_nanos(fields.next().unwrap_or(0));
+            cpu.waited += Duration::from_nanos(fields.next().unwrap_or(0));
+        }
+        cpu
+    }
+
+    /// Of this process.
+    pub(crate) fn own() -> Self {
+        Self::of(std::process::id())
+    }
+
+    /// The part of the time that was spent in the kernel.
+    pub(crate) fn system_share(&self) -> f64 {
+        let [user, system] = self.ticks.map(|ticks| ticks as f64);
+        system / (user + system).max(1.0)
+    }
+}
+
+impl Sub for Cpu {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            used: self.used.saturating_sub(before.used),
+            waited: self.waited.saturating_sub(before.waited),
+            ticks: [self.ticks[0] - before.ticks[0], self.ticks[1] - before.ticks[1]],
+        }
+    }
+}
+
+/// Resident memory of a process, and its share of what it has in common with others; bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    pub(crate) resident: u64,
+    pub(crate) proportional: u64,
+}
+
+impl Memory {
+    /// `/proc/PID/smaps_rollup`.
+    pub(crate) fn of(pid: u32) -> Self {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("the process runs");
+        let of = |name: &str| {
+            let line = rollup.lines().find_map(|line| line.strip_prefix(name)).expect("a field");
+            line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+        };
+        Self { resident: of("Rss:"), proportional: of("Pss:") }
+    }
+}
+
+/// Every thread of a process, and what they start, on one core.
+pub(crate) fn pin(pid: u32, core: usize) {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    for thread in threads(pid) {
+        // One that has just ended needs none.
+        let _ = sched_setaffinity(Pid::from_raw(thread), &cores);
+    }
+}
+
+/// This process on one core.
+pub(crate) fn pin_self(core: usize) {
+    pin(std::process::id(), core);
+}
+
+fn threads(pid: u32) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
+    tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()).collect()
+}

@@ -1,0 +1,272 @@
+//! What a listener lets in, and what it puts up with.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use weir_tests::certificate::Authority;
+use weir_tests::client::{Client, u32be};
+use weir_tests::raw::{Frame, Raw, UPGRADE, masked};
+use weir_tests::{Gateway, artifact};
+
+const ADMIN: &str = "[admin]\nbind = \"127.0.0.1:0\"\n";
+
+fn gateway(listeners: &str) -> Gateway {
+    let bound = listeners.replace("\nprotocol", "\nbind = \"127.0.0.1:0\"\nprotocol");
+    Gateway::start(&format!("{ADMIN}{bound}"), &[("passthrough.wasm", artifact::plugin("passthrough"))])
+}
+
+/// The answer to an upgrade with these headers more.
+fn upgrade(address: SocketAddr, more: &str) -> (u16, String) {
+    let mut raw = Raw::connect(address);
+    let answer = raw.request(&format!("GET / HTTP/1.1\r\nHost: {address}\r\n{UPGRADE}{more}\r\n"));
+    if answer.0 == 101 {
+        raw.write(&masked(0x88, &1000_u16.to_be_bytes()));
+        assert_eq!(raw.frame(), Frame::Close(1000));
+    }
+    answer
+}
+
+#[test]
+fn requests_that_are_no_upgrade_here_are_answered_and_counted() {
+    let gateway = gateway(
+        r#"
+[[listener]]
+name = "open"
+protocol = "websocket"
+subprotocols = ["v2.chat", "v1.chat"]
+route = "echo"
+[[listener]]
+name = "listed"
+protocol = "websocket"
+path = "/chat"
+origins = ["https://chat.example"]
+route = "echo"
+"#,
+    );
+    let open = gateway.address("open");
+    let listed = gateway.address("listed");
+    let (mut let_in, mut refused) = (0, 0);
+    let mut expect = |what: &str, answer: (u16, String), status: u16| {
+        assert_eq!(answer.0, status, "{what}: {}", answer.1);
+        *(if status == 101 { &mut let_in } else { &mut refused }) += 1;
+        answer.1.to_ascii_lowercase()
+    };
+    let origin = |origin: &str| format!("Origin: {origin}\r\n");
+
+    expect("no browser", upgrade(open, ""), 101);
+    expect("the same origin", upgrade(open, &origin(&format!("http://{open}"))), 101);
+    expect("another site", upgrade(open, &origin("https://evil.example")), 403);
+    expect("a file", upgrade(open, &origin("null")), 403);
+    let at = |path: &str, more: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {listed}\r\n{UPGRADE}{more}\r\n");
+        Raw::connect(listed).request(&head)
+    };
+    expect("listed", at("/chat", &origin("https://chat.example")), 101);
+    expect("a query", at("/chat?room=1", ""), 101);
+    expect("not listed", at("/chat", &origin("https://chat.example.evil")), 403);
+    expect("not listed, though it is this host", at("/chat", &origin(&format!("http://{listed}"))), 403);
+    expect("another path", at("/", ""), 404);
+    expect("a longer path", at("/chat/room", ""), 404);
+
+    let head = expect("a subprotocol", upgrade(open, "Sec-WebSocket-Protocol: v1.chat, v2.chat\r\n"), 101);
+    assert!(head.contains("sec-websocket-protocol: v1.chat\r\n"), "the client's first: {head}");
+    let head = expect("none that is known", upgrade(open, "Sec-WebSocket-Protocol: v3.chat\r\n"), 101);
+    assert!(!head.contains("sec-websocket-protocol"), "{head}");
+
+    let ask = |text: String| Raw::connect(open).request(&text);
+    let host = format!("Host: {open}\r\n");
+    expect("POST", ask(format!("POST / HTTP/1.1\r\n{host}{UPGRADE}\r\n")), 405);
+    expect("no upgrade", ask(format!("GET / HTTP/1.1\r\n{host}\r\n")), 426);
+    let old = UPGRADE.replace("Version: 13", "Version: 8");
+    let head = expect("an old version", ask(format!("GET / HTTP/1.1\r\n{host}{old}\r\n")), 426);
+    assert!(head.contains("sec-websocket-version: 13"), "{head}");
+    let keyless = UPGRADE.replace("dGhlIHNhbXBsZSBub25jZQ==", "short");
+    expect("no sound key", ask(format!("GET / HTTP/1.1\r\n{host}{keyless}\r\n")), 400);
+    expect("no host", ask(format!("GET / HTTP/1.1\r\n{UPGRADE}\r\n")), 400);
+    expect("no HTTP", ask("HELO gateway\r\n\r\n".into()), 400);
+    expect(
+        "one header of 20 KiB",
+        ask(format!("GET / HTTP/1.1\r\n{host}X: {}\r\n\r\n", "x".repeat(20_000))),
+        431,
+    );
+    let many = "X: x\r\n".repeat(70);
+    expect("70 headers", ask(format!("GET / HTTP/1.1\r\n{host}{UPGRADE}{many}\r\n")), 431);
+
+    let all = let_in + refused;
+    let metrics = gateway.settle("all closed", |metrics| metrics.sum("sessions_closed", &[]) == all);
+    assert_eq!(metrics.sum("sessions_opened", &[]), let_in);
+    assert_eq!(metrics.sum("sessions_closed", &[("reason", "protocol")]), refused, "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_so_many_connections() {
+    let gateway = gateway(
+        r#"
+[runtime]
+workers = 2
+[[listener]]
+name = "tcp"
+protocol = "tcp"
+limits = { connections = 3 }
+route = "echo"
+[[listener]]
+name = "ws"
+protocol = "websocket"
+limits = { connections = 3 }
+route = "echo"
+[[listener]]
+name = "quic"
+protocol = "quic"
+limits = { connections = 3 }
+route = "echo"
+"#,
+    );
+    let mut delivered = 0;
+    for listener in ["tcp", "ws", "quic"] {
+        let open = || async {
+            let address = gateway.address(listener);
+            let mut client = match listener {
+                "tcp" => Client::tcp(address, u32be()).await?,
+                "ws" => Client::websocket(address, "/").await?,
+                _ => Client::quic(address).await?,
+            };
+            client.send(b"let me in").await?;
+            client.message().await?;
+            anyhow::Ok(client)
+        };
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            clients.push(open().await.unwrap());
+        }
+        for _ in 0..5 {
+            open().await.unwrap_err();
+        }
+        // Those who are in notice nothing.
+        for client in &mut clients {
+            client.send(b"still here").await.unwrap();
+            assert_eq!(client.message().await.unwrap(), "still here");
+        }
+        clients.pop().unwrap().close().await.unwrap();
+        let mine = ("listener", listener);
+        gateway.settle("one has left", |metrics| metrics.sum("sessions", &[mine]) == 2);
+        clients.push(open().await.unwrap());
+        delivered += 3 + 3 + 1;
+        let metrics = gateway.settle(listener, |metrics| metrics.sum("messages_delivered", &[]) == delivered);
+        assert_eq!(
+            metrics.sum("sessions_closed", &[mine, ("reason", "too_many_connections")]),
+            5,
+            "{listener}"
+        );
+        assert_eq!(metrics.sum("messages_received", &[]), delivered);
+    }
+}
+
+#[test]
+fn slow_handshakes_end_at_the_timeout_and_keep_nobody_waiting() {
+    let listeners = r#"
+[[listener]]
+name = "ws"
+protocol = "websocket"
+limits = { handshake_timeout = "1s" }
+route = "echo"
+[[listener]]
+name = "tls"
+protocol = "tcp"
+tls = { cert = "cert.pem", key = "key.pem" }
+limits = { handshake_timeout = "1s" }
+route = "echo"
+"#;
+    let listeners = listeners.replace("\nprotocol", "\nbind = \"127.0.0.1:0\"\nprotocol");
+    let gateway = Gateway::prepare(&format!("{ADMIN}{listeners}"), &[])
+        .with(|dir| Authority::default().write(dir))
+        .start();
+    let began = Instant::now();
+    let mut slow: Vec<Raw> = Vec::new();
+    for at in 0..200 {
+        let mut raw = Raw::connect(gateway.address(if at % 2 == 0 { "ws" } else { "tls" }));
+        // Nothing, or the beginning of a request or of a TLS record.
+        let begin: &[u8] = if at % 2 == 0 { b"GET / HTTP/1.1\r\nHost:" } else { b"\x16\x03\x01\x02\x00\x01" };
+        raw.write(&begin[..begin.len() * (at % 4 / 2)]);
+        slow.push(raw);
+    }
+    let mut honest = Raw::websocket(gateway.address("ws"));
+    honest.write(&masked(0x81, b"quick"));
+    assert_eq!(honest.frame(), Frame::Frame(1, b"quick".to_vec()));
+    assert!(began.elapsed() < Duration::from_secs(1), "before any of the others has ended");
+    for raw in &mut slow {
+        // A refused request may be told why; then the end.
+        raw.rest();
+    }
+    let took = began.elapsed();
+    assert!((Duration::from_secs(1)..Duration::from_secs(3)).contains(&took), "{took:?}");
+    let metrics = gateway.settle("all ended", |metrics| metrics.sum("sessions_closed", &[]) == 200);
+    assert_eq!(metrics.sum("sessions_closed", &[("reason", "handshake_timeout")]), 200, "{metrics}");
+    assert_eq!((metrics.sum("sessions_opened", &[]), metrics.sum("messages_delivered", &[])), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_is_asked_after_and_then_ended() {
+    let gateway = gateway(
+        r#"
+[[listener]]
+name = "ws"
+protocol = "websocket"
+limits = { ping_interval = "300ms", idle_timeout = "1500ms" }
+route = "echo"
+[[listener]]
+name = "tcp"
+protocol = "tcp"
+limits = { ping_interval = "300ms", idle_timeout = "1500ms" }
+route = "echo"
+[[listener]]
+name = "quic"
+protocol = "quic"
+limits = { ping_interval = "300ms", idle_timeout = "1500ms" }
+route = "echo"
+"#,
+    );
+    let (ws, tcp) = (gateway.address("ws"), gateway.address("tcp"));
+    // Answers no ping: is pinged, then closed.
+    let deaf = tokio::task::spawn_blocking(move || {
+        let mut raw = Raw::websocket(ws);
+        let began = Instant::now();
+        let mut pings = 0;
+        while let Frame::Frame(9, _) = raw.frame() {
+            pings += 1;
+        }
+        (pings, began.elapsed())
+    });
+    // Answers every ping, and says nothing else for three times the timeout.
+    let alive = tokio::task::spawn_blocking(move || {
+        let mut raw = Raw::websocket(ws);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(4500) {
+            let Frame::Frame(9, payload) = raw.frame() else { panic!("no ping") };
+            raw.write(&masked(0x8a, &payload));
+        }
+        raw.write(&masked(0x81, b"still here"));
+        loop {
+            match raw.frame() {
+                Frame::Frame(9, _) => {}
+                other => break other,
+            }
+        }
+    });
+    let mut quic = Client::quic(gateway.address("quic")).await.unwrap();
+    quic.send(b"one").await.unwrap();
+    assert_eq!(quic.message().await.unwrap(), "one");
+    let began = Instant::now();
+    let silent = tokio::task::spawn_blocking(move || Raw::connect(tcp).rest());
+    assert_eq!(silent.await.unwrap(), b"");
+    let took = began.elapsed();
+    assert!((Duration::from_millis(1400)..Duration::from_secs(3)).contains(&took), "{took:?}");
+    let (pings, took) = deaf.await.unwrap();
+    assert!(pings >= 1, "it was asked");
+    assert!((Duration::from_millis(1400)..Duration::from_secs(3)).contains(&took), "{took:?}");
+    assert_eq!(alive.await.unwrap(), Frame::Frame(1, b"still here".to_vec()));
+    // QUIC's keep-alives are answered by the client's QUIC.
+    quic.send(b"two").await.unwrap();
+    assert_eq!(quic.message().await.unwrap(), "two");
+    let metrics = gateway
+        .settle("two ended", |metrics| metrics.sum("sessions_closed", &[("reason", "idle_timeout")]) == 2);
+    assert_eq!(metrics.sum("messages_delivered", &[]), 3);
+}

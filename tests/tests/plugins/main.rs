@@ -1,0 +1,7 @@
+//! What plugins are given and what becomes of files that are none, in a gateway with two workers.
+
+mod capabilities;
+mod holding;
+mod lifecycle;
+mod refusals;
+mod remote;

@@ -1,0 +1,123 @@
+//! SIGTERM and SIGINT: what clients are told, and what becomes of messages that are under way.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use weir_tests::client::{Client, Got, u32be};
+use weir_tests::{Gateway, artifact};
+
+fn gateway(drain: &str) -> Gateway {
+    let listener = |(name, protocol): (&str, &str)| {
+        format!(
+            "[[listener]]\nname = \"{name}\"\nbind = \"127.0.0.1:0\"\nprotocol = \"{protocol}\"\nroute = \"echo\"\n\
+             limits = {{ queue = \"16MiB\" }}\n"
+        )
+    };
+    let listeners = [("ws", "websocket"), ("tcp", "tcp"), ("quic", "quic")].map(listener).concat();
+    let config = format!(
+        "[admin]\nbind = \"127.0.0.1:0\"\n[runtime]\nworkers = 2\ndrain = {{ {drain} }}\n{listeners}"
+    );
+    Gateway::start(&config, &[("passthrough.wasm", artifact::plugin("passthrough"))])
+}
+
+async fn clients(gateway: &Gateway) -> [(&'static str, Client); 3] {
+    let at = |name: &str| -> SocketAddr { gateway.address(name) };
+    [
+        ("ws", Client::websocket(at("ws"), "/").await.unwrap()),
+        ("tcp", Client::tcp(at("tcp"), u32be()).await.unwrap()),
+        ("quic", Client::quic(at("quic")).await.unwrap()),
+    ]
+}
+
+/// Over TCP there is no place for a code.
+fn going_away(name: &str) -> Got {
+    Got::End(if name == "tcp" { 0 } else { 1001 })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_delivers_what_is_under_way_and_tells_clients() {
+    for signal in ["TERM", "INT"] {
+        let mut gateway = gateway("ready_delay = \"0s\"");
+        let mut clients = clients(&gateway).await;
+        let payload = "x".repeat(10_000);
+        for (_, client) in &mut clients {
+            for number in 0..500 {
+                client.send(format!("{number} {payload}").as_bytes()).await.unwrap();
+            }
+        }
+        // Five megabytes each, that nobody reads: more than the kernel keeps.
+        let received = |gateway: &Gateway| gateway.metrics().sum("messages_received", &[]);
+        let before = {
+            weir_tests::wait_for("all received", || received(&gateway) == 1500);
+            gateway.metrics()
+        };
+        assert!(before.sum("messages_delivered", &[]) < 1500, "{signal}: some are under way: {before}");
+        gateway.signal(signal);
+        for (name, client) in &mut clients {
+            for number in 0..500 {
+                let message =
+                    client.message().await.unwrap_or_else(|error| panic!("{name}, {number}: {error:#}"));
+                assert!(message.starts_with(format!("{number} ").as_bytes()), "{name}, {number}");
+            }
+            assert_eq!(client.next().await.unwrap(), going_away(name), "{name}");
+        }
+        drop(clients);
+        assert_eq!(gateway.wait().code(), Some(0), "{signal}");
+        // There is nobody left to ask for counters; each session's end says what it had.
+        let log = gateway.log();
+        let ends: Vec<_> = log.iter().filter(|line| line["message"] == "session closed").collect();
+        assert_eq!(ends.len(), 3, "{signal}");
+        for end in ends {
+            assert_eq!((&end["reason"], &end["code"]), (&"shutdown".into(), &1001.into()), "{end}");
+            assert_eq!((&end["inbound"], &end["outbound"]), (&500.into(), &500.into()), "{end}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_fails_first_and_a_second_signal_ends_at_once() {
+    let mut gateway = gateway("ready_delay = \"1m\"");
+    let mut clients = clients(&gateway).await;
+    assert_eq!(gateway.get("/readyz").0, 200);
+    gateway.signal("TERM");
+    gateway.wait_for_log("stopping", |line| line["signal"] == "SIGTERM");
+    assert_eq!(gateway.get("/readyz").0, 503);
+    assert_eq!(gateway.get("/healthz").0, 200);
+    // Until the load balancer has learnt of it everything goes on, also for those who still come.
+    for (name, client) in &mut clients {
+        client.send(b"still here").await.unwrap();
+        assert_eq!(client.message().await.unwrap(), "still here", "{name}");
+    }
+    let mut late = Client::tcp(gateway.address("tcp"), u32be()).await.unwrap();
+    late.send(b"late").await.unwrap();
+    assert_eq!(late.message().await.unwrap(), "late");
+    let metrics = gateway.settle("all delivered", |metrics| metrics.sum("messages_delivered", &[]) == 4);
+    assert_eq!(metrics.sum("messages_received", &[]), 4);
+    let began = Instant::now();
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait().code(), Some(1));
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_drain_window_ends_for_those_who_do_not_read() {
+    let mut gateway = gateway("ready_delay = \"0s\", window = \"1s\"");
+    let mut clients = clients(&gateway).await;
+    clients[1].1 = Client::tcp_of_few_bytes(gateway.address("tcp"), u32be()).await.unwrap();
+    let payload = "x".repeat(10_000);
+    let (_, deaf) = &mut clients[1];
+    for _ in 0..1000 {
+        deaf.send(payload.as_bytes()).await.unwrap();
+    }
+    weir_tests::wait_for("all received", || gateway.metrics().sum("messages_received", &[]) == 1000);
+    let began = Instant::now();
+    gateway.signal("TERM");
+    for at in [0, 2] {
+        let (name, client) = &mut clients[at];
+        assert_eq!(client.next().await.unwrap(), going_away(name), "{name}");
+    }
+    assert_eq!(gateway.wait().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    gateway
+        .wait_for_log("the cut", |line| line["message"] == "the drain window is over: cutting what is left");
+    assert_eq!(gateway.wait_for_log("stopped", |line| line["message"] == "stopped")["level"], "INFO");
+}
