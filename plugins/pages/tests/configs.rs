@@ -27,7 +27,11 @@ fn check<P: Registered>() {
     assert!(!tables.is_empty(), "{}: the page shows no config", P::NAME);
     for table in &tables {
         assert_eq!(table["name"], P::NAME);
-        assert_eq!(table["module"], format!("{}.wasm", P::NAME), "the name that `make plugins` gives the file");
+        assert_eq!(
+            table["module"],
+            format!("{}.wasm", P::NAME),
+            "the name that `make plugins` gives the file"
+        );
         let config = table.get("config").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
         if let Err(error) = Harness::<P>::try_new(&config) {
             panic!("{}: {error}", P::NAME);
