@@ -46,13 +46,13 @@ pub enum Workers {
     Count(usize),
 }
 
-/// How the process ends: `/readyz` fails at once, after `ready_delay` nothing is accepted, then sessions are closed, spread over
-/// `window`.
+/// How the process ends: `/readyz` fails at once, after `ready_delay` nothing is accepted and sessions are closed, after `window`
+/// what is left is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
     /// From the failing `/readyz` to the end of accepting, at most 10 minutes.
     pub ready_delay: Duration,
-    /// Over which closes are spread, at most an hour; what is open afterwards is cut.
+    /// For how long sessions may take to end, at most an hour.
     pub window: Duration,
 }
 

@@ -55,7 +55,7 @@ pub(crate) struct Drain {
     /// From the moment that `/readyz` fails to the end of accepting. At most 10 minutes.
     #[schemars(extend("default" = "2s"))]
     pub(crate) ready_delay: Field<Time>,
-    /// Over which the closes of sessions are spread. At most an hour.
+    /// For how long sessions may then take to end; what is left is cut. At most an hour.
     #[schemars(extend("default" = "30s"))]
     pub(crate) window: Field<Time>,
 }
@@ -210,7 +210,7 @@ pub(crate) struct Listener {
     /// clients that are no browsers.
     #[schemars(with = "Vec<String>", extend("default" = []))]
     pub(crate) origins: List<String>,
-    /// websocket: offered in this order.
+    /// websocket: those that may be agreed on. Of several, the first that the client asks for.
     #[schemars(with = "Vec<String>", extend("default" = []))]
     pub(crate) subprotocols: List<String>,
     /// websocket: compression of messages.
