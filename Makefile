@@ -1,6 +1,6 @@
 # Everything that a newcomer, a developer and the automatic checks call. Each target sets up what it needs and says so.
 #
-#   make run      builds all, starts the gateway with the shipped plugins, prints what to try
+#   make run      builds all, starts the gateway with two of the shipped plugins, prints what to try
 #   make test     everything that must be green: format, lints, docs, licences, units, guests, end to end
 #   make bench    measures, and prints the figures of docs/performance.md
 #   make fuzz     the fuzz targets for FUZZ_SECONDS each (their corpora run in `make test`)
@@ -69,6 +69,7 @@ format:
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path plugins/Cargo.toml
 	cargo fmt --all --check --manifest-path tests/guests/Cargo.toml
+	cargo fmt --check --manifest-path examples/telemetry/plugin/Cargo.toml
 
 docs:
 	$(call say,rustdoc)
