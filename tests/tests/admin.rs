@@ -92,7 +92,7 @@ fn health_and_plugins_are_told() {
     );
     let binding = gateway.binding("filter").unwrap();
     assert_eq!(binding["serving"]["generation"], 1, "{binding}");
-    assert_eq!(binding["serving"]["digest"].as_str().map(str::len), Some(64), "{binding}");
+    assert_eq!(binding["serving"]["sha256"].as_str().map(str::len), Some(64), "{binding}");
     gateway.settle("nothing happened", |metrics| metrics.sum("messages_received", &[]) == 0);
 }
 

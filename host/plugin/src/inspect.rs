@@ -16,6 +16,7 @@ use weir_core::{BindingId, OnFailure};
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Inspection {
     /// Of the file.
+    #[serde(rename = "sha256")]
     pub digest: Digest,
     /// Core module or component.
     pub form: Form,

@@ -177,7 +177,7 @@ async fn a_bad_file_between_two_good_ones_changes_nothing() {
         assert!(scene.refusal("s").contains("ends too early"), "{}", scene.refusal("s"));
         let status = scene.gateway.binding("s").expect("a binding");
         assert_eq!(status["serving"]["generation"], generation);
-        assert_ne!(status["serving"]["digest"], status["offered"]);
+        assert_ne!(status["serving"]["sha256"], status["offered"]);
         assert_eq!(scene.says().await, serves);
         swap.apply(&scene.gateway, "s.wasm", &new);
         scene.wait_for_chain("auto", &[("s", u64::from(generation) + 1)]);

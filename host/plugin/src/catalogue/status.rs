@@ -56,6 +56,7 @@ pub struct ServingStatus {
     /// Its number.
     pub generation: u64,
     /// Of its file.
+    #[serde(rename = "sha256")]
     pub digest: Digest,
     /// Of its file, in bytes.
     pub size: usize,
