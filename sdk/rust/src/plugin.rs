@@ -17,6 +17,8 @@ pub trait Plugin: Sized + 'static {
 
     /// Makes the instance, before anything else is called. The config has passed the schema; an error refuses it, so
     /// its text should say which value is wrong and what would be right. Any type that can be displayed will do.
+    ///
+    /// Of effects only [`timers::every`](crate::timers::every) is allowed here; another one refuses the plugin.
     fn new(config: Self::Config) -> Result<Self, impl Display>;
 
     /// A session begins. An error closes it with that code and reason before any of its messages is read.

@@ -23,7 +23,8 @@ impl Verdict {
         Self::Forward(Forwarding { payload: Some(payload.into()), route: Some(target.into()) })
     }
 
-    /// The message ends here. The reason is counted: a short constant such as `"spam"`, not a sentence.
+    /// The message ends here. The reason is counted: a short constant such as `"spam"`, not a sentence; what is beyond 64
+    /// bytes is cut off.
     pub fn drop(reason: impl Into<String>) -> Self {
         Self::Drop(reason.into())
     }
@@ -35,19 +36,20 @@ impl Verdict {
     }
 
     /// The message waits until [`messaging::release`](crate::messaging::release) names it, at most so many
-    /// milliseconds; then the binding's `on_failure` applies. Later messages of the session wait behind it.
+    /// milliseconds and an hour at most; then the binding's `on_failure` applies. Later messages of the session wait
+    /// behind it.
     pub fn hold(milliseconds: u32) -> Self {
         Self::Hold(milliseconds)
     }
 }
 
 impl Target {
-    /// The cluster of that name in the gateway's configuration.
+    /// The cluster of that name, of 1 to 256 bytes, in the gateway's configuration.
     pub fn cluster(name: impl Into<String>) -> Self {
         Self::Cluster(name.into())
     }
 
-    /// Every session that has joined the group.
+    /// Every session that has joined the group. Its name has 1 to 256 bytes.
     pub fn group(name: impl Into<String>) -> Self {
         Self::Group(name.into())
     }

@@ -8,7 +8,7 @@ use wit_bindgen_core::{Files, WorldGenerator as _, wit_parser::Resolve};
 fn bindings_are_those_of_the_contract() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_path(root.join("wit")).expect("the contract parses");
+    let (package, _) = resolve.push_path(root.join("../wit")).expect("the contract parses");
     let world = resolve.select_world(&[package], Some("plugin")).expect("it has a world `plugin`");
     let options = wit_bindgen_rust::Opts {
         format: true,
@@ -31,14 +31,4 @@ fn bindings_are_those_of_the_contract() {
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(committed == generated, "src/bindings.rs is out of date: run this test with WEIR_BLESS=1");
-}
-
-#[test]
-fn the_contract_is_the_one_the_host_reads() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let Ok(source) = std::fs::read_to_string(root.join("../wit/plugin.wit")) else {
-        return; // Copied out of the repository: there is nothing to compare with.
-    };
-    let own = std::fs::read_to_string(root.join("wit/plugin.wit")).expect("the SDK carries the contract");
-    assert!(own == source, "sdk/rust/wit/plugin.wit differs from sdk/wit/plugin.wit");
 }

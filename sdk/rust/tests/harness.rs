@@ -55,9 +55,15 @@ impl Plugin for Puppet {
                 Verdict::forward()
             }
             "hold" => Verdict::hold(50),
+            "hold for ever" => Verdict::hold(u32::MAX),
             "release" => {
                 let first = MessageId { session: id, direction: Direction::Inbound, sequence: 1 };
                 messaging::release(first, &Verdict::forward());
+                Verdict::forward()
+            }
+            "hold on" => {
+                let first = MessageId { session: id, direction: Direction::Inbound, sequence: 1 };
+                messaging::release(first, &Verdict::hold(50));
                 Verdict::forward()
             }
             "close" => Verdict::close(4000, "x".repeat(124)),
@@ -155,6 +161,23 @@ fn held_messages_are_released_or_expire() {
 }
 
 #[test]
+fn a_release_can_hold_anew_and_an_hour_is_the_most() {
+    let mut harness = puppet();
+    let _ = harness.message("hold");
+    harness.advance(40);
+    let _ = harness.message("hold on");
+    harness.advance(49);
+    assert_eq!(harness.host().held().len(), 1);
+    harness.advance(1);
+    assert!(harness.host().held().is_empty());
+    let _ = harness.message("hold for ever");
+    harness.advance(3_599_999);
+    assert_eq!(harness.host().held().len(), 1);
+    harness.advance(1);
+    assert!(harness.host().held().is_empty());
+}
+
+#[test]
 fn the_timer_runs_on_the_clock_of_the_test() {
     let mut harness = puppet();
     let began = harness.host().now();
@@ -202,6 +225,27 @@ fn the_gateways_attributes_are_read_only() {
 #[should_panic(expected = "at most 123 bytes")]
 fn a_reason_that_is_too_long_is_found() {
     let _ = puppet().message("close");
+}
+
+/// Asks for what only a call for a message or a session may.
+struct Eager;
+
+#[plugin]
+impl Plugin for Eager {
+    fn new((): ()) -> Result<Self, String> {
+        groups::join(1, "all");
+        Ok(Self)
+    }
+
+    fn on_message(&mut self, _: &Message) -> Verdict {
+        Verdict::forward()
+    }
+}
+
+#[test]
+#[should_panic(expected = "timers::every is the only effect")]
+fn an_effect_while_it_is_configured_is_found() {
+    let _ = Harness::<Eager>::new("");
 }
 
 #[test]

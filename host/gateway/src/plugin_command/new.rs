@@ -9,7 +9,7 @@ static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sdk/rust");
 /// Where the SDK lies in a project.
 const SDK_HOME: &str = "vendor/weir-sdk";
 /// Parts of the SDK's folder that a plugin project needs.
-const SDK_PARTS: [&str; 5] = ["Cargo.toml", "README.md", "src", "macros", "wit"];
+const SDK_PARTS: [&str; 4] = ["Cargo.toml", "README.md", "src", "macros"];
 
 pub(super) fn run(path: &Path) -> anyhow::Result<()> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

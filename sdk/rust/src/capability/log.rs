@@ -1,4 +1,4 @@
-//! Lines in the gateway's log, with the binding's name and version beside them. For every plugin.
+//! Lines in the gateway's log, with the binding's name and generation beside them. For every plugin.
 //!
 //! ```
 //! # use weir_sdk::{Message, Verdict, log, plugin, test::Harness};
@@ -13,7 +13,8 @@
 //! # }
 //! ```
 //!
-//! The binding's `log_rate` bounds how many lines a second are written; the rest is counted.
+//! The binding's `log_rate` bounds how many lines a second are written; the rest is counted. A line has at most 4 KiB; what
+//! is beyond that is cut off.
 
 use super::host;
 use std::{borrow::Cow, fmt};

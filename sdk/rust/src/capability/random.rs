@@ -2,7 +2,7 @@
 
 use super::host::random;
 
-/// So many random bytes.
+/// So many random bytes: at most the binding's `max_output` at once, by default 256 KiB; more traps.
 pub fn bytes(count: u32) -> Vec<u8> {
     random::bytes(count)
 }

@@ -58,6 +58,10 @@ impl<P: Registered> Harness<P> {
     ///
     /// The config is read as the plugin's type. That it also passes the schema (a range that only the schema
     /// knows, say) is checked by the gateway alone.
+    ///
+    /// # Panics
+    /// Where the plugin's `new` asks for an effect other than its timer, for which the gateway refuses the plugin.
+    #[track_caller]
     pub fn try_new(config: impl Display) -> Result<Self, String> {
         let host = Host::default();
         host.state(|state| {
@@ -69,12 +73,14 @@ impl<P: Registered> Harness<P> {
 
     /// Configures an instance on the host of another harness, as on a second worker: kv, groups, sessions and clock
     /// are shared.
+    #[track_caller]
     pub fn with_host(host: Host, config: impl Display) -> Result<Self, String> {
         let plugin = instance(&host, config)?;
         Ok(Self { host, plugin })
     }
 
     /// Replaces the instance, as a reload does: sessions, attributes, groups, kv and messages that are held stay.
+    #[track_caller]
     pub fn reload(&mut self, config: impl Display) -> Result<(), String> {
         self.plugin = instance(&self.host, config)?;
         Ok(())
@@ -172,7 +178,7 @@ impl<P: Registered> Harness<P> {
         check_verdict(outcome.verdict());
         match outcome.verdict() {
             Verdict::Hold(milliseconds) => self.host.state(|state| {
-                state.held.insert(message.id(), state.monotonic + u64::from(*milliseconds));
+                state.held.insert(message.id(), state.held_until(*milliseconds));
             }),
             Verdict::Close(_) => self.host.state(|state| state.end(session)),
             Verdict::Forward(_) | Verdict::Drop(_) => {}
@@ -219,9 +225,16 @@ impl<P: Registered> Harness<P> {
     }
 }
 
+#[track_caller]
 fn instance<P: Plugin>(host: &Host, config: impl Display) -> Result<P, String> {
     let config = P::Config::parse(&config.to_string())?;
-    host.call(None, || P::new(config).map_err(|error| error.to_string())).returned
+    let outcome = host.call(None, || P::new(config).map_err(|error| error.to_string()));
+    assert!(
+        outcome.effects.is_empty(),
+        "`new` asked for {:?}: while a plugin is configured, timers::every is the only effect that the gateway allows",
+        outcome.effects
+    );
+    outcome.returned
 }
 
 /// What the gateway itself says about a session.

@@ -21,6 +21,9 @@ thread_local! {
 #[derive(Clone, Default)]
 pub struct Host(Rc<RefCell<State>>);
 
+/// The longest that the gateway holds a message, in milliseconds.
+const LONGEST_HOLD: u32 = 3_600_000;
+
 /// What a call may read and change.
 #[derive(Default)]
 pub(super) struct State {
@@ -184,6 +187,10 @@ impl State {
     fn apply(&mut self, effect: &Effect) {
         match effect {
             Effect::Send { .. } => {}
+            Effect::Release { message, verdict: Verdict::Hold(milliseconds) } => {
+                let until = self.held_until(*milliseconds);
+                self.held.entry(*message).and_modify(|held| *held = until);
+            }
             Effect::Release { message, .. } => {
                 self.held.remove(message);
             }
@@ -202,6 +209,11 @@ impl State {
                 }
             }
         }
+    }
+
+    /// The end of a hold that begins now.
+    pub(super) fn held_until(&self, milliseconds: u32) -> u64 {
+        self.monotonic + u64::from(milliseconds.min(LONGEST_HOLD))
     }
 
     fn leave(&mut self, session: SessionId, group: &str) {
@@ -244,16 +256,20 @@ pub(super) fn check_reason(reason: &str) {
 
 #[track_caller]
 pub(super) fn check_target(target: &Target) {
-    if let Target::Group(group) = target {
-        check_group(group);
+    match target {
+        Target::Cluster(name) => check_name("cluster", name),
+        Target::Group(name) => check_group(name),
+        Target::Session(_) | Target::Echo => {}
     }
 }
 
 #[track_caller]
-pub(super) fn check_group(group: &str) {
-    assert!(
-        !group.is_empty() && group.len() <= 256,
-        "the name of a group has 1 to 256 bytes, not {}",
-        group.len()
-    );
+pub(super) fn check_group(name: &str) {
+    check_name("group", name);
+}
+
+#[track_caller]
+fn check_name(kind: &str, name: &str) {
+    let length = name.len();
+    assert!((1..=256).contains(&length), "the name of a {kind} has 1 to 256 bytes, not {length}");
 }
