@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -17,6 +18,8 @@ pub struct Gateway {
     child: Child,
     dir: TempDir,
     log: Arc<Mutex<Vec<serde_json::Value>>>,
+    /// Reads the log to its end.
+    reader: Option<JoinHandle<()>>,
 }
 
 /// A directory, and how a gateway will be started in it.
@@ -84,14 +87,14 @@ impl Prepared {
         let log = Arc::new(Mutex::new(Vec::new()));
         let sink = log.clone();
         let stderr = child.stderr.take().expect("piped");
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 let value =
                     serde_json::from_str(&line).unwrap_or_else(|_| serde_json::json!({ "text": line }));
                 sink.lock().unwrap_or_else(PoisonError::into_inner).push(value);
             }
         });
-        Gateway { child, dir: self.dir, log }
+        Gateway { child, dir: self.dir, log, reader: Some(reader) }
     }
 }
 
@@ -169,6 +172,7 @@ impl Gateway {
     /// The status and body of an admin page.
     pub fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.admin()).expect("the admin server");
+        stream.set_read_timeout(Some(crate::PATIENCE)).expect("an option");
         write!(stream, "GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").expect("a request");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("an answer");
@@ -233,13 +237,16 @@ impl Gateway {
         assert!(sent.expect("kill runs").success());
     }
 
-    /// Waits until the process has ended by itself.
+    /// Waits until the process has ended by itself; the log is whole then.
     pub fn wait(&mut self) -> ExitStatus {
         let mut status = None;
         wait_for("the gateway's end", || {
             status = self.child.try_wait().expect("a status");
             status.is_some()
         });
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the log is read");
+        }
         status.expect("ended")
     }
 

@@ -19,7 +19,7 @@ pub use peer::Peer;
 use std::time::Duration;
 
 /// How long a condition may take to come true before a test fails.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until a condition is true; panics with `what` when it does not become so within [`PATIENCE`].
 pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {

@@ -69,11 +69,6 @@ impl Peer {
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{}: {line:?}: {error}", self.name))
     }
 
-    /// The next line as JSON, if it is there.
-    pub fn said_already(&self) -> Option<Value> {
-        serde_json::from_str(&self.lines.try_recv().ok()?).ok()
-    }
-
     /// `{"port": …}` of a server.
     pub fn port(&self) -> u16 {
         let said = self.said();

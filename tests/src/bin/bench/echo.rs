@@ -67,8 +67,8 @@ pub(crate) fn run() {
             let pairs = compare(gateway.pid(), &mut plain, &mut plugged);
             print(connections, depth, bar, &pairs);
         }
-        let plugin = gateway.binding("passthrough").expect("it serves");
-        assert_eq!(plugin["name"], "passthrough");
+        let plugin = gateway.binding("passthrough").expect("it is known");
+        assert_eq!(plugin["state"], "active", "it has served to the end");
         gateway.settle("everything", |metrics| metrics.sum("sessions", &[]) == 0);
     }
 }
