@@ -48,11 +48,7 @@ endpoints = ["127.0.0.1:{port}"]
     Gateway::start(&config, &[("passthrough.wasm", artifact::plugin("passthrough"))])
 }
 
-const LENGTH: (&str, &str) = (
-    "length",
-    "protocol = \"tcp\"
-kind = \"text\"",
-);
+const LENGTH: (&str, &str) = ("length", "protocol = \"tcp\"\nkind = \"text\"");
 const WEBSOCKET: (&str, &str) = ("websocket", "protocol = \"websocket\"");
 /// Every way in and every way out once.
 const WAYS: [((&str, &str), &str); 3] = [(LENGTH, "tcp"), (WEBSOCKET, "ws"), (LENGTH, "quic")];

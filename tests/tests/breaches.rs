@@ -87,7 +87,7 @@ fn breaches() -> Vec<(&'static str, Vec<u8>, u16, &'static str)> {
         ("a close frame of one byte", masked(0x88, b"\x03"), 1002, "protocol"),
         ("a close code that nobody may send", close(1006, b""), 1002, "protocol"),
         ("a close code of nobody", close(999, b""), 1002, "protocol"),
-        ("too many pings", masked(0x89, b"").repeat(40), 1008, "ping_flood"),
+        ("too many pings", masked(0x89, b"").repeat(41), 1008, "ping_flood"),
     ]
 }
 

@@ -177,7 +177,7 @@ fn with_no_configuration_it_listens_on_loopback_and_makes_its_plugin_directory()
     let here = Path::new(".");
     let urls = ["tcp://127.0.0.1:7000", "ws://127.0.0.1:7001/", "quic://127.0.0.1:7002"];
     for url in urls {
-        let done = weir(here, &["send", url, "hello", "--wait", "0.5"]);
+        let done = weir(here, &["send", url, "hello", "--wait", "2"]);
         assert_eq!((done.code, &*done.out), (0, "hello\n"), "{url}: {}", done.err);
     }
     // Every plugin of the directory makes one chain, in the order of their names, with the settings beside them.
@@ -200,7 +200,7 @@ fn with_no_configuration_it_listens_on_loopback_and_makes_its_plugin_directory()
         chains(&gateway.plugins()) == Some(vec!["10-filter".into(), "20-enrich".into()])
     });
     for url in urls {
-        let done = weir_reading(here, &["send", url, "--wait", "0.5"], "hello there\nsecond\n");
+        let done = weir_reading(here, &["send", url, "--wait", "2"], "hello there\nsecond\n");
         assert_eq!((done.code, &*done.out), (0, "***** there\nsecond\n"), "{url}: {}", done.err);
     }
     let metrics = gateway.settle("all gone", |metrics| {
@@ -230,7 +230,7 @@ fn send_says_what_is_wrong() {
                   framing = { type = \"line\", max = 10 }\nroute = \"echo\"\n";
     let gateway = Gateway::start(config, &[]);
     let url = format!("tcp://{}", gateway.address("l"));
-    let done = weir_reading(here, &["send", &url, "--framing", "line", "--wait", "0.5"], "one\n\ntwo\n");
+    let done = weir_reading(here, &["send", &url, "--framing", "line", "--wait", "2"], "one\n\ntwo\n");
     assert_eq!((done.code, &*done.out), (0, "one\n\ntwo\n"), "{}", done.err);
     let done = weir(here, &["send", &url, "--framing", "line", "--wait", "0", "much longer than ten"]);
     assert!(done.err.contains("closed by the other side"), "{}", done.err);
@@ -246,6 +246,9 @@ fn a_new_plugin_builds_and_serves() {
     assert_eq!(done.code, 0, "{}", done.err);
     let again = weir(dir.path(), &["plugin", "new", "my-filter"]);
     assert!(again.code == 1 && again.err.contains("is there already"), "{}", again.err);
+    // What is in the lock file of the shipped plugins is what has been downloaded.
+    let lock = dir.path().join("my-filter/Cargo.lock");
+    fs::copy(artifact::root().join("plugins/Cargo.lock"), lock).unwrap();
     let config = format!("{LISTENER}protocol = \"tcp\"\n");
     let gateway = Gateway::start(&config, &[]);
     let plugins = gateway.dir().join("plugins").display().to_string();
@@ -264,7 +267,7 @@ fn a_new_plugin_builds_and_serves() {
         gateway.binding("my_filter").is_some_and(|binding| binding["serving"]["generation"] == 1)
     });
     let url = format!("tcp://{}", gateway.address("l"));
-    let done = weir_reading(dir.path(), &["send", &url, "--wait", "0.5"], "short\nlonger\nlast\n");
+    let done = weir_reading(dir.path(), &["send", &url, "--wait", "2"], "short\nlonger\nlast\n");
     assert_eq!(done.out, "short\nlast\n", "{}", done.err);
     let metrics = gateway.settle("all seen", |metrics| metrics.sum("messages_received", &[]) == 3);
     assert_eq!(metrics.sum("messages_dropped", &[("reason", "plugin")]), 1);

@@ -56,9 +56,12 @@ async fn chat() {
     // Two lines in one message: nothing that a terminal could be shown as one.
     browser.send(b"eve: one\ntwo").await.unwrap();
     assert_eq!(browser.message().await.unwrap(), "eve: one\ntwo");
-    let metrics = gateway.settle("all fates", |metrics| metrics.sum("messages_received", &[]) == 4);
-    assert_eq!(metrics.sum("messages_delivered", &[]), 3 * 3 + 1);
-    assert_eq!(metrics.sum("messages_dropped", &[("listener", "terminals"), ("reason", "unframeable")]), 2);
+    // What goes to a terminal on another worker is on its way there by letter.
+    let metrics = gateway.settle("all fates", |metrics| {
+        metrics.sum("messages_delivered", &[]) == 3 * 3 + 1
+            && metrics.sum("messages_dropped", &[("listener", "terminals"), ("reason", "unframeable")]) == 2
+    });
+    assert_eq!(metrics.sum("messages_received", &[]), 4);
     ada.finish();
     bob.finish();
     browser.close().await.unwrap();

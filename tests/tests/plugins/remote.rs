@@ -8,11 +8,13 @@ use weir_tests::{Gateway, artifact, stamp};
 
 const GRANTS: &str = "grants = [\"messaging\", \"groups\", \"kv\", \"timers\", \"random\"]";
 
-/// A gateway with two workers whose listeners all echo. Each is a name and its chain; `ws…` speak WebSocket (`ws.PATH` at `/PATH`), `quic…` QUIC, all others
-/// u32be frames. A binding is named `KIND` or `KIND-MODE`: of the guests `remote` and `stamp`, `MODE` being its `on_failure` or its
-/// mark. With an upstream there is a cluster `back`.
+/// A gateway with two workers whose listeners all echo. Each is a name and its chain; `ws…` speak WebSocket (`ws.PATH` at `/PATH`),
+/// `quic…` QUIC, all others u32be frames. A binding is named `KIND` or `KIND-MODE`: of the guests `remote` and `stamp`, `MODE` being
+/// its `on_failure` or its mark. With an upstream there is a cluster `back`.
 pub(crate) fn gateway(listeners: &[(&str, &[&str])], upstream: Option<SocketAddr>) -> Gateway {
-    let mut toml = String::from("admin = { bind = \"127.0.0.1:0\" }\nruntime = { workers = 2 }\n");
+    let mut toml = String::from(
+        "admin = { bind = \"127.0.0.1:0\" }\nruntime = { workers = 2 }\nplugins.defaults.deadline = \"5s\"\n",
+    );
     let mut bindings: Vec<&str> = listeners.iter().flat_map(|(_, chain)| chain.iter().copied()).collect();
     bindings.sort_unstable();
     bindings.dedup();

@@ -10,6 +10,7 @@ use weir_tests::{Gateway, artifact, wait_for};
 const CONFIG: &str = r#"
 admin = { bind = "127.0.0.1:0" }
 runtime = { workers = 2 }
+plugins.defaults.deadline = "5s"
 
 [[listener]]
 name = "auto"

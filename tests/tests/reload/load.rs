@@ -23,7 +23,7 @@ const ALL: u32 = 10 * FRAMED + WEBSOCKET + QUIC + CLUSTER[0] + CLUSTER[1] + GROU
 /// Half of the listeners have the automatic chain and half name the plugin.
 fn config(upstream: std::net::SocketAddr) -> String {
     let mut toml = String::from(
-        "admin = { bind = \"127.0.0.1:0\" }\nruntime = { workers = 2 }\n\
+        "admin = { bind = \"127.0.0.1:0\" }\nruntime = { workers = 2 }\nplugins.defaults.deadline = \"5s\"\n\
          [[plugin]]\nname = \"stamp\"\nmodule = \"stamp.wasm\"\n",
     );
     let mut listener = |name: &str, keys: &str, named: bool| {
