@@ -17,6 +17,8 @@ const OVERHEAD: usize = 96;
 const SHARDS: usize = 16;
 /// Expired keys that one write clears away at most, so that no call pays for another's thousands.
 const CLEARED_PER_WRITE: usize = 4;
+/// Expired keys that a sweep clears away while it holds a shard's lock, so that no worker waits for thousands.
+const CLEARED_PER_LOCK: usize = 256;
 
 /// Why an operation was refused; the call traps with this text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -149,7 +151,7 @@ impl Kv {
     /// Drops everything that has expired. For a timer: what is never asked for again must not stay.
     pub fn sweep(&self, now: u64) {
         for shard in &self.shards {
-            self.clear_expired(&mut lock(shard), now, usize::MAX);
+            while self.clear_expired(&mut lock(shard), now, CLEARED_PER_LOCK) == CLEARED_PER_LOCK {}
         }
     }
 
@@ -232,16 +234,18 @@ impl Kv {
         }
     }
 
-    fn clear_expired(&self, shard: &mut Shard, now: u64, most: usize) {
-        for _ in 0..most {
+    /// How many it cleared away.
+    fn clear_expired(&self, shard: &mut Shard, now: u64, most: usize) -> usize {
+        for cleared in 0..most {
             match shard.ends.first() {
                 Some((end, name)) if *end <= now => {
                     let name = name.clone();
                     self.remove(shard, &name);
                 }
-                _ => return,
+                _ => return cleared,
             }
         }
+        most
     }
 }
 
@@ -290,6 +294,19 @@ mod tests {
         assert!(kv.get("a", 110).is_none());
         assert_eq!(kv.keys(), 1);
         kv.sweep(110);
+        assert_eq!((kv.bytes(), kv.keys()), (0, 0));
+    }
+
+    #[test]
+    fn a_sweep_leaves_nothing_that_expired_however_much_that_is() {
+        const MANY: usize = 3 * SHARDS * CLEARED_PER_LOCK;
+        let kv = Kv::new(usize::MAX / 2, MANY);
+        for number in 0..MANY {
+            kv.set(&number.to_string(), b"", Some(10), 0).unwrap();
+        }
+        kv.sweep(9);
+        assert_eq!(kv.keys(), MANY);
+        kv.sweep(10);
         assert_eq!((kv.bytes(), kv.keys()), (0, 0));
     }
 

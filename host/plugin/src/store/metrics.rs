@@ -106,7 +106,9 @@ impl Series {
 
     pub(crate) fn count(&self, by: u64) -> Result<(), MetricError> {
         let Self::Count(count) = self else { return Err(MetricError::Kind) };
-        count.fetch_add(by, Ordering::Relaxed);
+        // Always stores: the closure never gives `None`. It stays at its most rather than begin again.
+        let _ =
+            count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| Some(count.saturating_add(by)));
         Ok(())
     }
 
@@ -190,6 +192,8 @@ mod tests {
     fn each_kind_is_read_back() {
         let metrics = Metrics::default();
         metrics.series("hits", SeriesKind::Count).unwrap().count(2).unwrap();
+        let most = metrics.series("most", SeriesKind::Count).unwrap();
+        (0..2).for_each(|_| most.count(u64::MAX).unwrap());
         metrics.series("depth", SeriesKind::Gauge).unwrap().set(-1.5).unwrap();
         let sizes = metrics.series("size", SeriesKind::Histogram).unwrap();
         sizes.observe(1.0).unwrap();
@@ -197,7 +201,8 @@ mod tests {
         let read = metrics.read();
         assert_eq!(read[0], Reading { name: "depth".into(), value: Value::Gauge(-1.5) });
         assert_eq!(read[1], Reading { name: "hits".into(), value: Value::Count(2) });
-        let Value::Histogram(sizes) = &read[2].value else { panic!("{read:?}") };
+        assert_eq!(read[2].value, Value::Count(u64::MAX));
+        let Value::Histogram(sizes) = &read[3].value else { panic!("{read:?}") };
         assert_eq!((sizes.counts[6], sizes.counts[19]), (1, 1));
         assert!((sizes.sum - 1_000_000_001.0).abs() < 0.1);
     }

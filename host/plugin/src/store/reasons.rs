@@ -34,14 +34,17 @@ impl DropReasons {
     /// The reason of this name, made if there is room.
     pub(crate) fn intern(&self, text: &str) -> Arc<Reason> {
         let name = label(text);
-        let find =
-            |known: &[Arc<Reason>], name: &str| known.iter().find(|reason| &*reason.name == name).cloned();
-        if let Some(reason) = find(&self.known.read().unwrap_or_else(PoisonError::into_inner), name) {
+        let place = |known: &[Arc<Reason>]| {
+            let find = |name: &str| known.iter().find(|reason| &*reason.name == name).cloned();
+            find(name).or_else(|| if known.len() < MAX_REASONS { None } else { find(OTHER) })
+        };
+        if let Some(reason) = place(&self.known.read().unwrap_or_else(PoisonError::into_inner)) {
             return reason;
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let name = if known.len() >= MAX_REASONS { OTHER } else { name };
-        find(&known, name).unwrap_or_else(|| {
+        // Meanwhile another worker may have made it.
+        place(&known).unwrap_or_else(|| {
+            let name = if known.len() < MAX_REASONS { name } else { OTHER };
             let reason = Arc::new(Reason { name: name.into(), count: AtomicU64::new(0) });
             known.push(reason.clone());
             reason
