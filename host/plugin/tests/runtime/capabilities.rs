@@ -72,6 +72,7 @@ fn verdicts_are_what_was_said() {
     assert_eq!(plugin.generation.store().drop_reasons().read(), [("spam".into(), 2)]);
     assert_eq!(plugin.say("close 4001 bye"), Ok(Verdict::Close(Rejection::new(4001, "bye"))));
     assert_eq!(plugin.say("hold 250"), Ok(Verdict::Hold(250)));
+    assert_eq!(plugin.say("hold 4294967295"), Ok(Verdict::Hold(3_600_000)), "an hour at most");
     let route = Some(Target::Group("room".into()));
     assert_eq!(plugin.say("route group:room"), Ok(Verdict::Forward(Forwarding { payload: None, route })));
     assert!(plugin.call.nanoseconds > 0);

@@ -11,6 +11,9 @@ use weir_core::{
     Target, Transport, Verdict,
 };
 
+/// The longest that a message is held, in milliseconds: a plugin that asks for more is given this.
+const MAX_HOLD: u32 = 3_600_000;
+
 pub(crate) fn transport(transport: Transport) -> wit::Transport {
     match transport {
         Transport::Tcp => wit::Transport::Tcp,
@@ -93,7 +96,7 @@ impl Converter<'_> {
             wit::Verdict::Forward(forwarding) => Verdict::Forward(self.forwarding(forwarding, text)?),
             wit::Verdict::Drop(reason) => Verdict::Drop(self.0.count_drop(&reason)),
             wit::Verdict::Close(said) => Verdict::Close(end(&said)?),
-            wit::Verdict::Hold(milliseconds) => Verdict::Hold(milliseconds),
+            wit::Verdict::Hold(milliseconds) => Verdict::Hold(milliseconds.min(MAX_HOLD)),
         })
     }
 
