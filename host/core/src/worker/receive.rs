@@ -103,7 +103,7 @@ impl State {
         let chain = policy.chain.bindings().clone();
         let session = Session::new(opening.listener, policy.transport, origin, chain, now);
         let role = Role::Session(Box::new(session));
-        let id = self.conns.insert(Conn::new(now, opening.wire.clone(), role))?;
+        let id = self.conns.insert(Conn::new(now, opening.wire, role))?;
         let stats = &self.stats.listeners[opening.listener.index()];
         stats.opened.add(1);
         stats.sessions.add(1);
@@ -163,7 +163,9 @@ impl State {
                 }
                 Ok(Err(rejection)) => {
                     link.stats[worker].closed.add(1);
+                    // What it says to the client it refuses has to go out before the end.
                     self.apply_effects(link, Some(id), 1);
+                    self.run(snapshot);
                     self.reject(snapshot, id, &rejection);
                     return;
                 }

@@ -69,6 +69,19 @@ fn a_client_that_is_refused_is_told_why_and_those_that_knew_it_learn_its_end() {
 }
 
 #[test]
+fn what_a_plugin_says_to_a_client_that_it_refuses_goes_out_first() {
+    let mut doorman = Plugin::pass("doorman");
+    doorman.open = Box::new(|_, call| {
+        call.effects.push(send(crate::Target::Echo, "come back later"));
+        Ok(Err(Rejection::new(4001, "")))
+    });
+    let mut bench = echo(vec![doorman.link(0)]);
+    let id = bench.open(0);
+    assert_eq!(bench.take(id), "come back later");
+    assert_eq!(bench.worker.status(id), Status::Lingering);
+}
+
+#[test]
 fn a_plugin_that_keeps_clients_out_keeps_them_out_while_it_is_broken() {
     for (on_failure, open) in [(OnFailure::Closed, false), (OnFailure::Close, false), (OnFailure::Open, true)]
     {
