@@ -97,7 +97,7 @@ impl CallStats {
 /// `offered = delivered + dropped + waiting`. The end-to-end tests add them up.
 #[derive(Debug)]
 pub struct WorkerStats {
-    /// By listener; the last is for messages to sessions that are not open.
+    /// By listener; the last is for messages to sessions that are not open, and to groups that lost their members on the way.
     pub listeners: Box<[ListenerStats]>,
     /// By cluster.
     pub clusters: Box<[ClusterStats]>,
@@ -258,7 +258,7 @@ impl WorkerStats {
         }
     }
 
-    /// Where messages to sessions that are not open are counted.
+    /// Where messages are counted that have no session, and so no listener, to go to.
     pub fn nobody(&self) -> &DeliveryStats {
         &self.listeners[self.listeners.len() - 1].outbound
     }

@@ -4,6 +4,7 @@ use super::{State, Worker};
 use crate::conn::Pauses;
 use crate::id::WorkerId;
 use crate::mail::{Letter, Mail, Outbox, Post};
+use crate::reason::DropReason;
 
 impl Worker {
     /// Letters for another worker, if there are any; in order. Say [`Worker::posted`] when they are in its mailbox.
@@ -35,6 +36,12 @@ impl Worker {
         for Mail(letter) in letters {
             match letter {
                 Letter::Publish { group, kind, payload, hops } => {
+                    if self.state.groups.presence(&group).is_none() {
+                        // The last member here left while the letter was on its way.
+                        let nobody = self.state.stats.nobody();
+                        nobody.offered.add(1);
+                        nobody.dropped.of(DropReason::EmptyGroup).add(1);
+                    }
                     self.state.publish_here(&self.snapshot, &group, kind, &payload, hops);
                 }
                 Letter::Deliver { session, kind, payload, hops } => {
