@@ -34,8 +34,8 @@ impl Snapshot {
     /// Whether all that happens because time passes happens at the same times.
     pub(crate) fn has_times_of(&self, other: &Self) -> bool {
         let times = |listener: &ListenerPolicy| {
-            let Limits { slow_grace, idle_timeout, ping_interval, .. } = listener.limits;
-            (slow_grace, idle_timeout, ping_interval)
+            let Limits { slow_consumer, slow_grace, idle_timeout, ping_interval, .. } = listener.limits;
+            (slow_consumer, slow_grace, idle_timeout, ping_interval)
         };
         self.listeners.iter().map(times).eq(other.listeners.iter().map(times))
     }

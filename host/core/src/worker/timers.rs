@@ -7,7 +7,7 @@ use crate::lifecycle::Phase;
 use crate::message::Direction;
 use crate::reason::CloseReason;
 use crate::roster::Entry;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{SlowConsumer, Snapshot};
 use crate::time::Time;
 use crate::wheel::{Wheel, tick_of};
 use weir_codec::websocket;
@@ -130,7 +130,7 @@ impl State {
                 all[2] = (conn.heard + limits.ping_interval, Due::Ping);
             }
         }
-        if conn.slow_since != Time::NEVER {
+        if conn.slow_since != Time::NEVER && limits.slow_consumer == SlowConsumer::Close {
             all[3] = (conn.slow_since + limits.slow_grace, Due::Slow);
         }
         for (place, direction) in [(4, Direction::Inbound), (5, Direction::Outbound)] {

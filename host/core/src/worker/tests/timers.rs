@@ -103,6 +103,24 @@ fn a_client_that_does_not_read_is_let_go_within_the_grace() {
 }
 
 #[test]
+fn a_reload_that_spares_slow_clients_spares_those_whose_grace_runs() {
+    let mut room = listener(Transport::Tcp, Route::Group("room".into()), Vec::new());
+    room.join.push("room".into());
+    let mut bench = Bench::new(vec![room]);
+    let id = bench.open(0);
+    for _ in 0..6 {
+        bench.say(id, &"x".repeat(99));
+    }
+    bench.reload(|snapshot| snapshot.listeners[0].limits.slow_consumer = SlowConsumer::DropNewest);
+    bench.wait(20_000);
+    assert!(bench.is_read(id));
+    // And back: its queue has been over half full all the time.
+    bench.reload(|snapshot| snapshot.listeners[0].limits.slow_consumer = SlowConsumer::Close);
+    bench.wait(0);
+    assert_eq!(bench.end(id), Some((CloseReason::SlowConsumer, 1008)));
+}
+
+#[test]
 fn the_grace_is_for_a_queue_that_stays_over_half_full() {
     let mut room = listener(Transport::Tcp, Route::Group("room".into()), Vec::new());
     room.join.push("room".into());
