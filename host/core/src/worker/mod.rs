@@ -32,7 +32,7 @@ use crate::conn::{Pauses, Role, Session};
 use crate::group::Groups;
 use crate::id::{BindingId, ClusterId, ConnId, Lane, ListenerId, SessionId, WorkerId};
 use crate::mail::Outbox;
-use crate::message::{Direction, Kind, Transport};
+use crate::message::{Direction, Kind};
 use crate::origin::Names;
 use crate::program::{Call, Seat, TlsInfo};
 use crate::queue::Queue;
@@ -173,14 +173,14 @@ pub struct Farewell {
     pub peer: Option<Arc<str>>,
     /// Why it ended.
     pub end: End,
-    /// Messages accepted from it and for it.
+    /// Messages accepted from it and for it; not counted for an upstream connection.
     pub messages: [u64; 2],
-    /// When it was opened.
+    /// When it was opened; for an upstream connection, when it was released.
     pub opened_at: Time,
 }
 
 impl Worker {
-    /// A worker with nothing to do. `seed` is for masking keys: any number that a peer cannot guess.
+    /// A worker with nothing to do, one of `workers`. `seed` is for masking keys: any number that a peer cannot guess.
     pub fn new(
         id: WorkerId,
         source: Arc<ArcSwap<Snapshot>>,
@@ -290,11 +290,6 @@ impl Worker {
     /// What a connection has to write.
     pub fn queue(&self, id: ConnId) -> Option<&Queue> {
         self.state.conns.get(id)?.queue.as_deref()
-    }
-
-    /// How a session is connected; `None` for upstream connections.
-    pub fn transport(&self, id: ConnId) -> Option<Transport> {
-        self.state.conns.get(id)?.session().map(|session| session.transport)
     }
 
     /// A stream of a connection with several is there to be written.

@@ -22,7 +22,7 @@ impl State {
         let outcome = match route {
             None => match &snapshot.listeners[listener].route {
                 Route::Echo => Ok(self.echo(snapshot, message)),
-                Route::Group(group) => self.publish_from(snapshot, id, &group.clone(), message),
+                Route::Group(group) => self.publish_from(snapshot, id, group, message),
                 Route::Cluster(cluster) => {
                     self.send_to_cluster(snapshot, id, *cluster, message.kind, &message.payload, true)
                 }
