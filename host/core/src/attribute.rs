@@ -18,7 +18,8 @@ pub const MAX_ATTRIBUTES: usize = 64;
 pub const MAX_GROUP_NAME: usize = 256;
 
 /// What one worker may ask about what another owns. Workers write it when an attribute is set or a group gains or loses a member,
-/// never on the plain way of a message; a call reads it only when it asks about a session other than the one in hand.
+/// never on the plain way of a message. A call reads it when it asks about a session other than the one in hand, and a message that
+/// goes to a group of which its own worker has no member.
 #[derive(Debug)]
 pub struct Directory {
     attributes: Box<[RwLock<HashMap<SessionId, Attributes>>]>,
@@ -28,18 +29,18 @@ pub struct Directory {
 
 /// How many members of a group each worker has.
 #[derive(Debug)]
-pub struct Presence {
+pub(crate) struct Presence {
     members: Box<[AtomicU32]>,
 }
 
 impl Presence {
     /// Members on one worker.
-    pub fn on(&self, worker: usize) -> u32 {
+    pub(crate) fn on(&self, worker: usize) -> u32 {
         self.members[worker].load(Ordering::Relaxed)
     }
 
     /// Members on all workers.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.members.iter().map(|count| u64::from(count.load(Ordering::Relaxed))).sum()
     }
 }

@@ -1,8 +1,8 @@
 //! Sessions, chains, routes, queues and groups: everything between bytes and plugins, as a state machine.
 //!
-//! This crate does no I/O, reads no clock (time is an argument), starts no task and takes no lock on the way of a message; it knows
-//! neither sockets nor the plugin engine (a [`Program`] is an argument too). It builds for wasm32, and a seeded test runs thousands
-//! of sessions with plugins that lie, without a socket.
+//! This crate does no I/O, reads no clock (time is an argument), starts no task and takes no lock on the plain way of a message (see
+//! [`Directory`]); it knows neither sockets nor the plugin engine (a [`Program`] is an argument too). It builds for wasm32, and a
+//! seeded test runs thousands of sessions with plugins that lie, without a socket.
 
 mod attribute;
 mod conn;
@@ -25,7 +25,7 @@ mod wheel;
 mod worker;
 
 pub use attribute::{
-    Attributes, Directory, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTE_VALUE, MAX_ATTRIBUTES, MAX_GROUP_NAME, Presence,
+    Attributes, Directory, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTE_VALUE, MAX_ATTRIBUTES, MAX_GROUP_NAME,
 };
 pub use conn::End;
 pub use id::{BindingId, ClusterId, ConnId, Lane, ListenerId, SessionId, WorkerId};

@@ -17,7 +17,7 @@ const RETAINED: usize = 64 * 1024;
 /// Frames that wait. An idle connection has none; a worker keeps spare ones.
 #[derive(Debug, Default)]
 pub struct Queue {
-    /// In the order in which they were first used. A lane leaves when it is empty, so that there is rarely more than one.
+    /// A lane leaves when it is empty, so that there is rarely more than one. Its place goes to the last.
     lanes: Vec<LaneQueue>,
     /// A drained lane and its buffers, for the next frame.
     spare: Option<LaneQueue>,

@@ -21,7 +21,7 @@ pub enum Target {
 /// Why a session is closed: a code (RFC 6455, section 7.4, on every transport) and a reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// 1000, 1001, 1003, 1007 to 1014 or 3000 to 4999; see [`Rejection::new`].
+    /// 1000 to 1003, 1007 to 1014 or 3000 to 4999; see [`Rejection::new`].
     pub code: u16,
     /// At most 123 bytes, so that it fits a WebSocket close frame.
     pub reason: Box<str>,

@@ -1,4 +1,4 @@
-//! What the simulated clients say: who, by which way, the how many of those.
+//! What the simulated clients say: who says it, by which way it goes, and its number among those.
 
 /// `m:<origin>:<path>:<sequence>:<filler>`, where the path is an order to the router plugin; see [`crate::plugin`].
 pub(crate) fn write(origin: usize, path: &str, sequence: u64, filler: usize) -> Vec<u8> {
