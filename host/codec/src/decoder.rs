@@ -63,8 +63,8 @@ impl Decoder {
     /// A payload is a view of `input` when the whole frame is in it, and is put together in a buffer of its own otherwise.
     ///
     /// # Errors
-    /// The peer broke its protocol or a limit. It is found as soon as the byte that shows it has arrived, and it does not depend on
-    /// how the bytes were cut into reads.
+    /// The peer broke its protocol or a limit. A header is refused as soon as the byte that shows it has arrived, and so is WebSocket
+    /// text; a checksum, and the text of a TCP framing, when the frame is whole. How the bytes were cut into reads does not matter.
     pub fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<'a>, WireError> {
         match &mut self.0 {
             Protocol::Length(frames) => frames.decode(input),

@@ -87,8 +87,10 @@ fn whole_frames_are_views_and_take_no_memory() {
         };
         assert!(view.starts_with(&payload));
         let consumed = first.consumed;
-        if let Some(Event::Message { payload, .. }) = decoder.decode(&mut stream[consumed..]).unwrap().event {
-            assert!(matches!(payload, Payload::Borrowed(_)), "{wire:?}");
+        // A raw stream has given both at once.
+        if consumed < stream.len() {
+            let second = decoder.decode(&mut stream[consumed..]).unwrap().event;
+            assert!(matches!(second, Some(Event::Message { payload: Payload::Borrowed(_), .. })), "{wire:?}");
         }
         assert_eq!(TAKEN.get() - taken, 0, "{wire:?}");
     }

@@ -1,7 +1,7 @@
 //! WebSocket (RFC 6455), both ends, without extensions.
 //!
-//! The HTTP side of the handshake is the transport's; [`accept_key`] is all of it that is here. Messages become frames through
-//! [`Wire`](crate::Wire), control frames through the functions of this module.
+//! The HTTP side of the handshake is the transport's; [`is_key`] and [`accept_key`] are all of it that is here. Messages
+//! become frames through [`Wire`](crate::Wire), control frames through the functions of this module.
 
 pub(crate) mod decoder;
 #[cfg(test)]
