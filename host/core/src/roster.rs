@@ -315,7 +315,7 @@ mod tests {
             let retry_in = roster.notices.pop().unwrap().retry_in;
             assert_eq!(retry_in, (wait > 0).then(|| Duration::from_secs(wait)));
             if wait > 0 {
-                let early = now + (Duration::from_secs(wait) - Duration::from_micros(1));
+                let early = Time((now + Duration::from_secs(wait)).0 - 1);
                 assert_eq!(call(&mut roster, &link, early, true), Err(FailureCause::BackOff));
             }
             now = now + Duration::from_secs(wait);
