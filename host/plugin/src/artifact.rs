@@ -4,7 +4,7 @@ use crate::contract::{OFFERED, PACKAGE};
 use crate::digest::Digest;
 use crate::grants::{ALWAYS, Capability, Grants};
 use crate::refusal::Refusal;
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{BinaryReaderError, Encoding, Parser, Payload, Validator};
 
 /// How the file came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -59,6 +59,7 @@ impl Artifact {
             return Err(Refusal::TooLarge { size: bytes.len(), most });
         }
         let digest = Digest::of(bytes);
+        validate(bytes)?;
         let surface = Surface::of(bytes)?;
         let (form, component, surface) = match surface.encoding {
             Encoding::Component => (Form::Component, bytes.to_vec(), surface),
@@ -74,10 +75,33 @@ impl Artifact {
     }
 }
 
+/// The whole file, function bodies included: so what is damaged is told from what the compiler does not take, and what is read of
+/// the file afterwards is within the limits of the format.
+fn validate(bytes: &[u8]) -> Result<(), Refusal> {
+    const MAGIC: &[u8] = b"\0asm";
+    if !bytes.starts_with(&MAGIC[..bytes.len().min(MAGIC.len())]) {
+        return Err(Refusal::NotWasm);
+    }
+    if bytes.len() < 8 {
+        return Err(Refusal::Truncated);
+    }
+    Validator::new().validate_all(bytes).map(drop).map_err(|error| damaged(&error))
+}
+
+fn damaged(error: &BinaryReaderError) -> Refusal {
+    if error.message().contains("unexpected end") {
+        Refusal::Truncated
+    } else {
+        Refusal::Invalid(error.to_string())
+    }
+}
+
 fn encode(module: &[u8]) -> Result<Vec<u8>, Refusal> {
-    wit_component::ComponentEncoder::default()
-        .module(module)
-        .and_then(|mut encoder| encoder.encode())
+    let encode =
+        || wit_component::ComponentEncoder::default().module(module).and_then(|mut encoder| encoder.encode());
+    // The encoder trusts a component type more than a file deserves: it panics on some that nobody would make.
+    std::panic::catch_unwind(encode)
+        .map_err(|_| Refusal::Encode("its component type is damaged".into()))?
         .map_err(|error| Refusal::Encode(format!("{error:#}")))
 }
 
@@ -91,23 +115,9 @@ struct Surface {
 
 impl Surface {
     fn of(bytes: &[u8]) -> Result<Self, Refusal> {
-        const MAGIC: &[u8] = b"\0asm";
-        if !bytes.starts_with(&MAGIC[..bytes.len().min(MAGIC.len())]) {
-            return Err(Refusal::NotWasm);
-        }
-        if bytes.len() < 8 {
-            return Err(Refusal::Truncated);
-        }
         let mut surface =
             Self { encoding: Encoding::Module, imports: Vec::new(), exports: Vec::new(), typed: false };
-        surface.walk(bytes).map_err(|error| {
-            let text = error.message();
-            if text.contains("unexpected end") {
-                Refusal::Truncated
-            } else {
-                Refusal::Invalid(error.to_string())
-            }
-        })?;
+        surface.walk(bytes).map_err(|error| damaged(&error))?;
         Ok(surface)
     }
 

@@ -6,6 +6,7 @@
 
 use crate::digest::Digest;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::hash::{Hash as _, Hasher as _};
@@ -26,7 +27,10 @@ const MAX_FILES: usize = 256;
 #[non_exhaustive]
 pub enum CacheError {
     /// It could not be made or opened.
-    #[error("the cache directory {} cannot be used: {source}", path.display())]
+    #[error(
+        "the cache directory {} cannot be used: {source}. Let this user make and write it, name another, or set cache = \"off\"",
+        path.display()
+    )]
     Io {
         /// The directory.
         path: PathBuf,
@@ -142,12 +146,19 @@ impl Cache {
             if name.to_bytes().starts_with(b".") {
                 continue;
             }
-            let stat = rustix::fs::statat(&self.directory, &name, AtFlags::SYMLINK_NOFOLLOW)?;
-            files.push((stat.st_mtime, name));
+            match rustix::fs::statat(&self.directory, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => files.push((stat.st_mtime, name)),
+                // Another process that uses the directory was faster.
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         files.sort_by_key(|(modified, _)| std::cmp::Reverse(*modified));
         for (_, name) in files.drain(..).skip(MAX_FILES) {
-            rustix::fs::unlinkat(&self.directory, &name, AtFlags::empty())?;
+            match rustix::fs::unlinkat(&self.directory, &name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }

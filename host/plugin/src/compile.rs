@@ -2,14 +2,13 @@
 
 use crate::options::RuntimeOptions;
 use crate::refusal::Refusal;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::time::Duration;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// Compilations that were given up and may still run. The engine cannot be interrupted inside the process.
+/// Compilations that were given up and still run: with so many, no other is begun. The engine cannot be interrupted.
 const MAX_ABANDONED: usize = 2;
 /// Lower than the workers: compiling takes what they leave.
 const NICENESS: i32 = 10;
@@ -18,16 +17,8 @@ const NICENESS: i32 = 10;
 pub(crate) struct Compiler {
     time: Duration,
     threads: usize,
-    running: Arc<AtomicUsize>,
-}
-
-/// Counts a compilation for as long as it runs.
-struct Running(Arc<AtomicUsize>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+    /// Those that were given up; each is alive for as long as it runs.
+    abandoned: Mutex<Vec<Weak<()>>>,
 }
 
 impl Compiler {
@@ -35,16 +26,19 @@ impl Compiler {
         Self {
             time: options.compile_time,
             threads: options.compile_threads.max(1),
-            running: Arc::new(AtomicUsize::new(0)),
+            abandoned: Mutex::default(),
         }
     }
 
     /// Compiles on a pool of its own, which ends with it, and waits for at most the limit.
     pub(crate) fn compile(&self, engine: &Engine, component: Vec<u8>) -> Result<Component, Refusal> {
-        let before = self.running.fetch_add(1, Ordering::Relaxed);
-        let running = Running(self.running.clone());
-        if before >= MAX_ABANDONED {
-            return Err(Refusal::CompilerBusy(before));
+        let abandoned = {
+            let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
+            abandoned.retain(|running| running.strong_count() > 0);
+            abandoned.len()
+        };
+        if abandoned >= MAX_ABANDONED {
+            return Err(Refusal::CompilerBusy(abandoned));
         }
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads)
@@ -53,19 +47,25 @@ impl Compiler {
                 // Best effort: without it compiling only competes harder.
                 let _ = rustix::process::setpriority_process(None, NICENESS);
             })
+            // Without this a panic of the compiler would end the process; so it closes the channel, and the hook has told of it.
+            .panic_handler(|_| {})
             .build()
             .map_err(|error| Refusal::Compile(format!("no thread to compile on: {error}")))?;
         let (done, result) = mpsc::sync_channel(1);
         let engine = engine.clone();
+        let running = Arc::new(());
+        let watched = Arc::downgrade(&running);
         pool.spawn(move || {
-            let compiled = Component::new(&engine, &component);
+            // Where nobody waits any more, the result is dropped with the channel.
+            let _ = done.send(Component::new(&engine, &component));
             drop(running);
-            // Nobody waits any more: the result is dropped with the channel.
-            let _ = done.send(compiled);
         });
         match result.recv_timeout(self.time) {
             Ok(compiled) => compiled.map_err(|error| Refusal::Compile(format!("{error:#}"))),
-            Err(RecvTimeoutError::Timeout) => Err(Refusal::CompileTimeout(self.time)),
+            Err(RecvTimeoutError::Timeout) => {
+                self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
+                Err(Refusal::CompileTimeout(self.time))
+            }
             Err(RecvTimeoutError::Disconnected) => Err(Refusal::Compile("the compiler panicked".into())),
         }
     }

@@ -64,29 +64,35 @@ fn classify(error: &Error, host: &Host) -> (FailureCause, String) {
 }
 
 fn frames(detail: &mut String, trace: &WasmBacktrace) {
-    for (at, frame) in trace.frames().iter().take(FRAMES).enumerate() {
-        detail.push_str(if at == 0 { " in " } else { " < " });
-        match frame.func_name() {
-            Some(name) => {
-                let _ = write!(detail, "{}", without_hash(name));
-            }
-            None => {
-                let _ = write!(detail, "function {}", frame.func_index());
-            }
-        }
-        let symbol = frame.symbols().first();
-        if let Some((file, line)) = symbol.and_then(|symbol| symbol.file().zip(symbol.line())) {
-            let _ = write!(detail, " ({file}:{line})");
-        }
+    let names: Vec<_> = trace
+        .frames()
+        .iter()
+        .map(|frame| match frame.func_name() {
+            // Without the hash at its end.
+            Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+            None => format!("function {}", frame.func_index()),
+        })
+        .collect();
+    for (at, name) in from_own_code(&names).iter().take(FRAMES).enumerate() {
+        let _ = write!(detail, "{}{name}", if at == 0 { " in " } else { " < " });
     }
 }
 
-/// A symbol without the hash that the Rust compiler puts at its end.
-fn without_hash(name: &str) -> &str {
-    match name.rsplit_once("::h") {
-        Some((path, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => path,
-        _ => name,
-    }
+/// The frames from the first that is not of Rust's own libraries, which panic and allocate on behalf of others; all, if there is none.
+fn from_own_code(names: &[String]) -> &[String] {
+    let own = names.iter().position(|name| !is_of_rust_itself(name));
+    &names[own.unwrap_or(0)..]
+}
+
+fn is_of_rust_itself(name: &str) -> bool {
+    const CRATES: [&str; 6] = ["core", "alloc", "std", "dlmalloc", "compiler_builtins", "__rustc"];
+    const FUNCTIONS: [&str; 2] = ["__rust_", "rust_"];
+    // An implementation is named after its type: `<alloc::vec::Vec<T> as …>::index`.
+    let path = name.trim_start_matches(['<', '&']);
+    path.split_once("::").map_or_else(
+        || FUNCTIONS.iter().any(|prefix| path.starts_with(prefix)),
+        |(first, _)| CRATES.contains(&first),
+    )
 }
 
 #[cfg(test)]
@@ -94,8 +100,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_cut_from_names() {
-        assert_eq!(without_hash("core::panicking::panic::h0123456789abcdef"), "core::panicking::panic");
-        assert_eq!(without_hash("a::hello"), "a::hello");
+    fn the_first_frame_is_the_plugins_own() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let panicked = names(&[
+            "__rust_start_panic",
+            "std::panicking::rust_panic",
+            "__rustc::rust_begin_unwind",
+            "core::panicking::panic_fmt",
+            "<alloc::vec::Vec<T> as core::ops::index::Index<I>>::index",
+            "<shop::Basket as core::iter::Iterator>::next",
+            "core::iter::adapters::map::fold",
+            "on-message",
+        ]);
+        assert_eq!(from_own_code(&panicked), &panicked[5..]);
+        assert_eq!(from_own_code(&panicked[..4]), &panicked[..4]);
+        assert_eq!(from_own_code(&names(&["function 7"])), ["function 7"]);
     }
 }

@@ -56,11 +56,6 @@ impl Generation {
         self.number
     }
 
-    /// What it was made from.
-    pub fn spec(&self) -> &BindingSpec {
-        &self.spec
-    }
-
     /// What the plugin says of itself.
     pub fn manifest(&self) -> &Arc<Manifest> {
         &self.manifest
@@ -98,10 +93,6 @@ impl Generation {
             stats: self.store.stats().clone(),
         }
     }
-
-    pub(crate) fn module(&self) -> &Arc<Module> {
-        &self.module
-    }
 }
 
 impl fmt::Debug for Generation {
@@ -137,18 +128,7 @@ impl Runtime {
         store: &Arc<BindingStore>,
     ) -> Result<Arc<Generation>, Refusal> {
         let module = self.module(bytes, |facts| facts.check_grants(spec.grants, &spec.name))?;
-        self.prepare_module(&module, spec, store)
-    }
-
-    /// The same from a module that is compiled already.
-    pub(crate) fn prepare_module(
-        &self,
-        module: &Arc<Module>,
-        spec: &BindingSpec,
-        store: &Arc<BindingStore>,
-    ) -> Result<Arc<Generation>, Refusal> {
-        module.facts.check_grants(spec.grants, &spec.name)?;
-        let starter = Starter::new(self, module, spec, store)?;
+        let starter = Starter::new(self, &module, spec, store)?;
         let (mut scratch, manifest) = starter.try_out()?;
         let config = schema::check(&manifest.config_schema, &spec.config)?;
         match scratch.configure(&config) {
@@ -161,7 +141,7 @@ impl Runtime {
             spec: spec.clone(),
             config,
             manifest: Arc::new(manifest),
-            module: module.clone(),
+            module,
             store: store.clone(),
             starter,
         }))

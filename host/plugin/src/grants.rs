@@ -62,21 +62,6 @@ impl Grants {
         Capability::ALL.into_iter().collect()
     }
 
-    /// From the words of a configuration. What is there anyway may be named too.
-    pub fn parse<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<Self, UnknownGrant> {
-        let mut grants = Self::NONE;
-        for name in names {
-            let name = name.as_ref();
-            match Capability::of_interface(name) {
-                Some(capability) => grants.insert(capability),
-                None if name == "wasi" => return Err(UnknownGrant::Wasi),
-                None if ALWAYS.contains(&name) => {}
-                None => return Err(UnknownGrant::Unknown(name.into())),
-            }
-        }
-        Ok(grants)
-    }
-
     /// Adds one.
     pub fn insert(&mut self, capability: Capability) {
         self.0 |= 1 << capability as u8;
@@ -101,41 +86,15 @@ impl FromIterator<Capability> for Grants {
     }
 }
 
-/// A word among the grants that cannot stand there.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum UnknownGrant {
-    /// No such capability.
-    #[error(
-        "there is no capability {0:?}: grants are random, messaging, groups, kv and timers \
-         (log, clock, attributes and metrics are always there)"
-    )]
-    Unknown(Box<str>),
-    /// Planned, not there.
-    #[error(
-        "wasi cannot be granted yet: build the plugin for wasm32-unknown-unknown, which needs no WASI, \
-         and remove \"wasi\" from grants"
-    )]
-    Wasi,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn words_become_a_set() {
-        let grants = Grants::parse(["kv", "timers", "log"]).unwrap();
+    fn a_set_holds_what_was_put_into_it() {
+        let grants = Grants::from_iter([Capability::Timers, Capability::Kv]);
         assert_eq!(grants.iter().collect::<Vec<_>>(), [Capability::Kv, Capability::Timers]);
+        assert!(!grants.contains(Capability::Random));
         assert_eq!(Grants::all().iter().count(), Capability::ALL.len());
-    }
-
-    #[test]
-    fn an_unknown_word_is_answered_with_the_known_ones() {
-        let text = Grants::parse(["kvs"]).unwrap_err().to_string();
-        for capability in Capability::ALL {
-            assert!(text.contains(capability.name()), "{text}");
-        }
-        assert!(Grants::parse(["wasi"]).unwrap_err().to_string().contains("yet"));
     }
 }

@@ -41,7 +41,7 @@ pub use cache::CacheError;
 pub use catalogue::{BindingState, BindingStatus, Catalogue, Change, Outcome, Probation, ServingStatus};
 pub use digest::Digest;
 pub use generation::{BindingSpec, Generation};
-pub use grants::{Capability, Grants, UnknownGrant};
+pub use grants::{Capability, Grants};
 pub use inspect::Inspection;
 pub use limits::PluginLimits;
 pub use manifest::Manifest;

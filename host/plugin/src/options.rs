@@ -11,7 +11,7 @@ pub struct RuntimeOptions {
     pub cache: Option<PathBuf>,
     /// The largest file that is looked at, in bytes.
     pub max_module: usize,
-    /// How long one compilation may take before it is given up.
+    /// How long one compilation may take before it is given up, in time that passes.
     pub compile_time: Duration,
     /// Threads of one compilation; they run at a lower priority than the workers.
     pub compile_threads: usize,
@@ -19,9 +19,6 @@ pub struct RuntimeOptions {
     pub workers: usize,
     /// The native stack of a call, in bytes. The calling thread needs at least twice as much.
     pub stack: usize,
-    /// File and line of each frame of a trap, read from the plugin's debug information. Costs milliseconds at the first trap and
-    /// memory afterwards: for authors, not for traffic.
-    pub source_lines: bool,
     /// The most bytes that the key-value store of one binding holds.
     pub kv_bytes: usize,
     /// The most keys that it holds.
@@ -38,7 +35,6 @@ impl Default for RuntimeOptions {
             compile_threads: cores.div_ceil(2),
             workers: 1,
             stack: 512 << 10,
-            source_lines: false,
             kv_bytes: 64 << 20,
             kv_keys: 1_000_000,
         }

@@ -38,7 +38,10 @@ pub enum Refusal {
     )]
     Truncated,
     /// WebAssembly that breaks its own rules.
-    #[error("this is not valid WebAssembly: {0}. Build it again")]
+    #[error(
+        "this is not valid WebAssembly: {0}. The file is damaged, or was written only in part: \
+         copy it again under another name and rename it; if that does not help, build it again"
+    )]
     Invalid(String),
     /// A core module without the custom section that says what it is.
     #[error(
@@ -95,13 +98,13 @@ pub enum Refusal {
     /// The core module could not be turned into a component.
     #[error("it could not be turned into a component: {0}. Rebuild it with SDK {OFFERED}")]
     Encode(String),
-    /// The compiler refused it.
-    #[error("it does not compile: {0}")]
+    /// It is valid, and the compiler refused it.
+    #[error("it does not compile: {0}. Build it for wasm32-unknown-unknown, without further target features")]
     Compile(String),
     /// The compiler did not finish.
     #[error(
         "compiling took longer than {} s and was given up: make the plugin smaller, \
-         or raise the limit if it is meant to be that large",
+         or offer it again when the machine has less to do",
         .0.as_secs_f64()
     )]
     CompileTimeout(Duration),

@@ -114,11 +114,7 @@ fn config(options: &RuntimeOptions) -> Config {
         // The same answers on every machine, so that a recording can be replayed elsewhere.
         .relaxed_simd_deterministic(true)
         .wasm_backtrace_max_frames(NonZeroUsize::new(16))
-        .wasm_backtrace_details(if options.source_lines {
-            WasmBacktraceDetails::Enable
-        } else {
-            WasmBacktraceDetails::Disable
-        });
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     config
 }
 

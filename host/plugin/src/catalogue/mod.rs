@@ -70,12 +70,8 @@ impl Catalogue {
         Self { runtime, probation, change: Mutex::default(), bindings: Mutex::default() }
     }
 
-    /// The runtime that prepares its generations.
-    pub fn runtime(&self) -> &Runtime {
-        &self.runtime
-    }
-
-    /// A file was found, or its bindings' specs changed: prepares what is new, for each spec by itself. Compiles at most once.
+    /// A file was found, or its bindings' specs changed: prepares what is new, for each spec by itself. What is in
+    /// use with other specs is not compiled again.
     pub fn offer(&self, file: &str, bytes: &[u8], specs: &[BindingSpec]) -> Vec<Outcome> {
         let _order = lock(&self.change);
         let digest = Digest::of(bytes);
@@ -120,23 +116,6 @@ impl Catalogue {
             .entry(spec.name.clone())
             .or_insert_with(|| Binding::new(Arc::new(BindingStore::new(self.runtime.options()))));
         self.settle(file, Digest::of(&[]), spec, Err(refusal))
-    }
-
-    /// A binding's spec changed and its file did not: prepares again from the module that is compiled already. `None`: there is no
-    /// such binding, or nothing of it ever compiled; offer it with its bytes.
-    pub fn reconfigure(&self, spec: &BindingSpec) -> Option<Outcome> {
-        let _order = lock(&self.change);
-        let (file, module, store) = {
-            let bindings = self.lock();
-            let binding = bindings.get(&spec.name)?;
-            let serving = binding.serving()?;
-            if binding.is_offered(binding.file(), serving.digest(), spec) {
-                return Some(Outcome { binding: spec.name.clone(), change: Change::Unchanged });
-            }
-            (binding.file().to_owned(), serving.module().clone(), binding.store.clone())
-        };
-        let prepared = self.runtime.prepare_module(&module, spec, &store);
-        Some(self.settle(&file, module.facts.digest, spec, prepared))
     }
 
     /// A file was removed.

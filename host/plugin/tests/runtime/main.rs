@@ -1,6 +1,5 @@
 //! The plugin runtime against guest programs that behave, and many that do not.
 
-mod bench;
 mod cache;
 mod capabilities;
 mod catalogue;

@@ -47,8 +47,8 @@ fn truncated_at_every_length() {
         assert!(matches!(refusal, Refusal::Truncated | Refusal::NoComponentType), "{length}: {refusal:?}");
     }
     let whole = component("passthrough");
-    for length in [8, 100, whole.len() / 2, whole.len() - 1] {
-        assert!(RUNTIME.prepare(&whole[..length], &spec("x"), &store()).is_err());
+    for length in [9, 100, whole.len() / 2, whole.len() - 1] {
+        assert_refused!(refused(&whole[..length]), Refusal::Truncated, "rename");
     }
     assert_refused!(refused(&guest("passthrough")[..5000]), Refusal::Truncated, "rename");
 }
@@ -58,13 +58,32 @@ fn garbage_after_the_header() {
     let mut bytes = b"\0asm\x01\0\0\0".to_vec();
     bytes.extend_from_slice(&[0xff; 100]);
     assert_refused!(refused(&bytes), Refusal::Invalid(_), "not valid WebAssembly");
-    // Every byte of a good plugin, spoiled: never a panic.
+    // Bytes of a good plugin, spoiled one at a time: never a panic.
     let whole = guest("passthrough");
     for at in (8..whole.len()).step_by(whole.len() / 40) {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x55;
         let _ = RUNTIME.prepare(&bytes, &spec("x"), &store());
     }
+}
+
+#[test]
+fn damaged_in_the_middle() {
+    let whole = guest("passthrough");
+    let code = wasmparser::Parser::new(0)
+        .parse_all(&whole)
+        .find_map(|payload| match payload.unwrap() {
+            wasmparser::Payload::CodeSectionStart { range, .. } => Some(range),
+            _ => None,
+        })
+        .unwrap();
+    let middle = code.start + code.len() / 2;
+    let mut overwritten = whole.clone();
+    overwritten[middle..middle + 64].fill(0xff);
+    assert_refused!(refused(&overwritten), Refusal::Invalid(_), "damaged", "rename", "build it again");
+    let mut cut = whole.clone();
+    cut.drain(middle..middle + 64);
+    assert_refused!(refused(&cut), Refusal::Invalid(_) | Refusal::Truncated, "rename");
 }
 
 #[test]
@@ -200,6 +219,18 @@ fn files_and_compilations_are_bounded() {
 }
 
 #[test]
+fn compilations_at_the_same_time_do_not_count_as_given_up() {
+    let runtime = Runtime::new(RuntimeOptions::default()).unwrap();
+    std::thread::scope(|scope| {
+        for name in ["passthrough", "liar", "capabilities", "configured"] {
+            let runtime = &runtime;
+            scope.spawn(move || runtime.prepare(&guest(name), &spec(name), &store()).unwrap());
+        }
+    });
+    assert_eq!(runtime.compilations(), 4);
+}
+
+#[test]
 fn a_module_that_does_not_validate() {
     // A body that leaves nothing where a number must be; the encoder does not look into bodies.
     let mut bytes = wat(r#"(component
@@ -208,7 +239,16 @@ fn a_module_that_does_not_validate() {
             (export "weir:plugin/handler@0.1.0" (instance $i)))"#);
     let at = bytes.windows(3).position(|window| window == [0x41, 0x01, 0x0b]).unwrap();
     bytes[at] = 0x1a;
-    assert_refused!(refused(&bytes), Refusal::Compile(_) | Refusal::Invalid(_), "compile");
+    assert_refused!(refused(&bytes), Refusal::Invalid(_), "build it again");
+}
+
+#[test]
+fn what_is_valid_and_not_offered_is_not_called_damaged() {
+    let collected = wat(r#"(component
+            (core module (type (struct)))
+            (instance $i)
+            (export "weir:plugin/handler@0.1.0" (instance $i)))"#);
+    assert_refused!(refused(&collected), Refusal::Compile(_), "wasm32-unknown-unknown");
 }
 
 #[test]
