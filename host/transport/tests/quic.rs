@@ -58,6 +58,30 @@ fn streams_that_are_finished_make_room_for_others() {
 }
 
 #[test]
+fn a_stream_that_is_not_read_does_not_stop_the_others() {
+    run(async {
+        let gateway = Gateway::start(vec![Entrance::quic().with(|limits| limits.queue = 64 << 10)]);
+        let mut transport = TransportConfig::default();
+        transport.stream_receive_window(VarInt::from_u32(256 << 10));
+        let endpoint = client(b"weir/1", transport);
+        let connection = endpoint.connect(gateway.address(0), "localhost").unwrap().await.unwrap();
+        let message = frame(&[1; 1020]);
+        // What the client takes without reading, and some that waits in the gateway.
+        let (mut deaf, _unread) = connection.open_bi().await.unwrap();
+        deaf.write_all(&message.repeat(256 + 16)).await.unwrap();
+        let inbound = &gateway.stats.listeners[0].inbound;
+        until("received", || inbound.received.value() == 256 + 16).await;
+        // More than the rest of the queue, several times.
+        let batch = message.repeat(200);
+        let (mut send, mut recv) = connection.open_bi().await.unwrap();
+        let (sent, ()) = tokio::join!(send.write_all(&batch), expect(&mut recv, &batch));
+        sent.unwrap();
+        connection.close(VarInt::from_u32(0), b"");
+        assert_eq!(gateway.settled().await.0, 256 + 16 + 200);
+    });
+}
+
+#[test]
 fn what_was_sent_before_a_close_is_taken() {
     run(async {
         let gateway = Gateway::start(vec![Entrance::quic()]);

@@ -111,6 +111,27 @@ fn messages_behind_the_request_are_not_lost() {
 }
 
 #[test]
+fn a_handshake_that_outlasts_its_listener_is_told_so() {
+    run(async {
+        let gateway = Gateway::start(vec![Entrance::websocket()]);
+        let mut late = TcpStream::connect(gateway.address(0)).await.unwrap();
+        late.write_all(b"GET /ws HTTP/1.1\r\nHost: h\r\n").await.unwrap();
+        // They are accepted in order: when the second is served, the first is past the listener.
+        let client = connect(&gateway).await;
+        gateway.listeners.stop();
+        let rest_of_it = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x88\x80\0\0\0\0";
+        late.write_all(rest_of_it).await.unwrap();
+        let answer = rest(&mut late).await;
+        let head = answer.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+        assert_eq!(answer[head..][..4], [0x88, 23, 0x03, 0xe9], "a close frame with 1001");
+        assert_eq!(gateway.closed(0, CloseReason::Shutdown), 1);
+        drop(client);
+        gateway.settled().await;
+    });
+}
+
+#[test]
 fn what_breaks_the_protocol_is_closed_with_its_code() {
     run(async {
         let gateway = Gateway::start(vec![Entrance::websocket().with(|limits| limits.message = 1000)]);

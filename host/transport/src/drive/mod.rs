@@ -283,7 +283,10 @@ impl<L: Link> Session<L> {
                 self.link.poll_write(cx, lane, slices)
             };
             match written {
-                Poll::Pending => blocked += 1,
+                Poll::Pending => {
+                    blocked += 1;
+                    continue;
+                }
                 Poll::Ready(Ok(bytes)) => worker.written(id, lane, bytes),
                 Poll::Ready(Err(WriteError::TooLong)) => worker.unsendable(id, lane, DropReason::TooLong),
                 Poll::Ready(Err(WriteError::Full)) => worker.unsendable(id, lane, DropReason::QueueFull),
@@ -293,10 +296,8 @@ impl<L: Link> Session<L> {
                     return true;
                 }
             }
-            moved |= written.is_ready();
-        }
-        if blocked > 0 {
-            pass.nothing_to_write();
+            pass.wrote();
+            moved = true;
         }
         self.link.tidy(worker, id);
         moved

@@ -14,13 +14,12 @@ pub(super) struct Pass {
     messages: u16,
     writes: u8,
     read: bool,
-    write: bool,
     finish: bool,
 }
 
 impl Pass {
     pub(super) const fn new() -> Self {
-        Self { reads: READS, messages: MESSAGES, writes: WRITES, read: true, write: true, finish: true }
+        Self { reads: READS, messages: MESSAGES, writes: WRITES, read: true, finish: true }
     }
 
     /// Whether to ask for more bytes; counts the read.
@@ -41,13 +40,13 @@ impl Pass {
         true
     }
 
-    /// Whether to write on; counts the write.
-    pub(super) const fn may_write(&mut self) -> bool {
-        if !self.write || self.writes == 0 {
-            return false;
-        }
-        self.writes -= 1;
-        true
+    pub(super) const fn may_write(&self) -> bool {
+        self.writes > 0
+    }
+
+    /// Counts a write that took something. One that takes nothing wakes the task when it would, and costs no system call before.
+    pub(super) const fn wrote(&mut self) {
+        self.writes = self.writes.saturating_sub(1);
     }
 
     pub(super) const fn may_finish(&self) -> bool {
@@ -59,11 +58,6 @@ impl Pass {
         self.read = false;
     }
 
-    /// The task is woken when something can be written.
-    pub(super) const fn nothing_to_write(&mut self) {
-        self.write = false;
-    }
-
     /// The task is woken when the writing side can be shut down.
     pub(super) const fn nothing_to_finish(&mut self) {
         self.finish = false;
@@ -71,6 +65,6 @@ impl Pass {
 
     /// Whether something was left undone that nobody will wake the task for.
     pub(super) const fn is_spent(&self) -> bool {
-        self.messages == 0 || (self.read && self.reads == 0) || (self.write && self.writes == 0)
+        self.messages == 0 || (self.read && self.reads == 0) || self.writes == 0
     }
 }

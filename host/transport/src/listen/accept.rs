@@ -169,7 +169,8 @@ mod tests {
         let admissions = Admissions::new(10);
         let listener = Listener { spec, admissions, tls: None, quic: None, rules: None, workers: 1 };
         let local = Local::new(worker, std::time::Instant::now());
-        (Rc::new(Gate { listener: Arc::new(listener), local }), stats)
+        let stop = tokio::sync::watch::channel(false).1;
+        (Rc::new(Gate { listener: Arc::new(listener), local, stop }), stats)
     }
 
     #[test]

@@ -28,7 +28,9 @@ pub enum BindError {
         address: SocketAddr,
     },
     /// The system refuses the address.
-    #[error("listener \"{listener}\": cannot listen on {address}: {source}")]
+    #[error(
+        "listener \"{listener}\": cannot listen on {address}: {source}; change `bind` to an address of this machine and a port that its user may use"
+    )]
     Refused {
         /// Which listener.
         listener: Arc<str>,
@@ -104,7 +106,8 @@ impl Listeners {
         &self.addresses
     }
 
-    /// Stops accepting, on all workers: their sockets close. Sessions go on, and so do handshakes that have begun.
+    /// Stops accepting, on all workers: their sockets close. Sessions go on. So do handshakes that have begun, but what comes of them
+    /// is closed at once with [`Shutdown`](weir_core::CloseReason::Shutdown).
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }

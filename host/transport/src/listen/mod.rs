@@ -18,6 +18,7 @@ use admission::Admissions;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use tokio::sync::watch;
 use weir_codec::Framing;
 use weir_core::{CloseReason, Kind, Limits, ListenerId, Opening};
 
@@ -85,6 +86,8 @@ pub(crate) struct Listener {
 pub(crate) struct Gate {
     pub(crate) listener: Arc<Listener>,
     pub(crate) local: Rc<Local>,
+    /// See [`Listeners::stop`].
+    pub(crate) stop: watch::Receiver<bool>,
 }
 
 impl Gate {
@@ -118,6 +121,10 @@ impl Gate {
         let opened = self.local.with(|worker| {
             let id = worker.open(opening)?;
             record::opened(worker, id, listener, &peer);
+            if *self.stop.borrow() {
+                // The others were told while it was in its handshakes.
+                worker.close(id, CloseReason::Shutdown);
+            }
             Some(id)
         });
         match opened {
@@ -154,7 +161,7 @@ impl Share {
     pub fn serve(self, local: &Rc<Local>) -> std::io::Result<Serving> {
         let mut endpoints = Vec::new();
         for (listener, socket) in self.sockets {
-            let gate = Rc::new(Gate { listener, local: Rc::clone(local) });
+            let gate = Rc::new(Gate { listener, local: Rc::clone(local), stop: self.stop.clone() });
             let mut stop = self.stop.clone();
             let stopped = async move {
                 // An error means that the `Listeners` are gone, which stops nothing.
@@ -178,7 +185,10 @@ impl Share {
                     tokio::task::spawn_local(async move {
                         tokio::select! {
                             () = stopped => {}
-                            () = crate::quic::run(&gate, &endpoint) => {}
+                            () = crate::quic::run(&gate, &endpoint) => tracing::error!(
+                                listener = &*gate.spec().name,
+                                "the socket broke: this worker has lost its QUIC sessions and accepts no more; restart the gateway"
+                            ),
                         }
                         // Connections go on; new ones are refused.
                         endpoint.set_server_config(None);

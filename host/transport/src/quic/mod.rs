@@ -22,7 +22,7 @@ const RETRY_ABOVE: usize = 64;
 /// With so many under way, further attempts are not answered.
 const HANDSHAKES: usize = 1024;
 
-/// Accepts until it is dropped.
+/// Accepts until it is dropped, or the socket breaks.
 pub(crate) async fn run(gate: &Rc<Gate>, endpoint: &Endpoint) {
     let mut rate = Rate::new(gate.spec().accept_rate, gate.listener.workers);
     let handshakes = Rc::new(Cell::new(0));

@@ -51,13 +51,12 @@ pub fn self_signed() -> Result<SelfSigned, rcgen::Error> {
     }
     let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map(|builder| {
+        .and_then(|builder| {
             builder.with_no_client_auth().with_single_cert(
                 vec![certificate.der().clone()],
                 PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
             )
         })
-        .and_then(|config| config)
         .map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
     Ok(SelfSigned {
         config: Arc::new(config),
