@@ -75,7 +75,8 @@ pub(crate) struct Send {
     /// How long to wait for answers after the last line; 0 waits until the other side closes.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     pub(crate) wait: f64,
-    /// Certificates to trust, as PEM; the usual authorities otherwise. A server on loopback is trusted without.
+    /// Certificates to trust, as PEM. Without it wss:// trusts this machine's authorities, and quic:// any server on loopback but
+    /// none elsewhere.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
 }

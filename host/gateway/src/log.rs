@@ -7,7 +7,13 @@ use weir_config::{Log, LogFormat};
 /// Sets logging up for the process. `WEIR_LOG` overrides the level, e.g. `weir::plugin=debug,info`.
 pub(crate) fn start(log: Log) {
     let level = log.level.as_str();
-    let filter = std::env::var("WEIR_LOG").ok().and_then(|filter| EnvFilter::try_new(filter).ok());
+    let filter = std::env::var("WEIR_LOG").ok().and_then(|filter| {
+        let parsed = EnvFilter::try_new(filter);
+        let parsed = parsed.inspect_err(|error| {
+            eprintln!("weir: WEIR_LOG is left out: {error}; write it like weir::access=debug,info");
+        });
+        parsed.ok()
+    });
     // The crates underneath speak up only about trouble.
     let filter = filter.unwrap_or_else(|| {
         EnvFilter::new(format!("{level},quinn=error,quinn_proto=error,hyper=error,rustls=error"))

@@ -15,7 +15,7 @@ use clap::Parser;
 use cli::{Cli, Command};
 use std::process::ExitCode;
 
-/// Less memory held back after a storm than the system's allocator is the expectation; the comparison is still to be made.
+/// Chosen for giving memory back after a storm of connections; not compared with others yet, as docs/performance.md says.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

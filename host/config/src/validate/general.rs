@@ -49,7 +49,7 @@ impl Check<'_> {
                     self.blame_with_help(
                         span,
                         message,
-                        "it can change and stop the gateway; or bind it to 127.0.0.1",
+                        "it shows what runs here to whoever asks; or bind it to 127.0.0.1",
                     );
                 }
                 if address.port() != 0 {

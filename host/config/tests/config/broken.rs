@@ -172,7 +172,7 @@ fn each_is_told_where_and_what() {
         (
             "[admin]\nbind = \"0.0.0.0:7900\"".to_owned(),
             &[
-                r#"2:8: `bind = "0.0.0.0:7900"` is off loopback: the admin API then needs `token_file` (it can change and stop the gateway; or bind it to 127.0.0.1)"#,
+                r#"2:8: `bind = "0.0.0.0:7900"` is off loopback: the admin API then needs `token_file` (it shows what runs here to whoever asks; or bind it to 127.0.0.1)"#,
             ],
         ),
         (

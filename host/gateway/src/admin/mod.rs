@@ -13,7 +13,7 @@ use axum::routing::get;
 use metrics::Metrics;
 use prometheus_client::registry::Registry;
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::net::{TcpListener, UnixListener};
@@ -29,7 +29,7 @@ pub(crate) struct Bound {
 
 enum Socket {
     Tcp(TcpListener),
-    Unix(UnixListener, PathBuf),
+    Unix(UnixListener),
 }
 
 /// Binds the address. Call within a runtime.
@@ -55,10 +55,12 @@ pub(crate) async fn bind(admin: &Admin) -> anyhow::Result<Bound> {
                 std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
             }
             let socket = UnixListener::bind(path);
-            let socket =
-                socket.with_context(|| format!("cannot bind the admin socket {}", path.display()))?;
+            let socket = socket.with_context(|| {
+                let path = path.display();
+                format!("cannot bind the admin socket {path}; stop what listens there, or change admin.bind")
+            })?;
             let address = format!("unix:{}", path.display());
-            Bound { socket: Socket::Unix(socket, path.clone()), token, address }
+            Bound { socket: Socket::Unix(socket), token, address }
         }
     })
 }
@@ -94,11 +96,7 @@ pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) -> std::io::Result<
     let router = open.merge(guarded).with_state(admin);
     match bound.socket {
         Socket::Tcp(socket) => axum::serve(socket, router).await,
-        Socket::Unix(socket, path) => {
-            let served = axum::serve(socket, router).await;
-            let _ = std::fs::remove_file(path);
-            served
-        }
+        Socket::Unix(socket) => axum::serve(socket, router).await,
     }
 }
 

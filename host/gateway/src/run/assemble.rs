@@ -5,7 +5,7 @@ use etcetera::BaseStrategy;
 use std::path::PathBuf;
 use std::sync::Arc;
 use weir_config::{Cache, ClusterProtocol, Config, RouteSpec, Workers};
-use weir_core::{ClusterId, ClusterPolicy, Limits, ListenerId, ListenerPolicy, Route, Transport};
+use weir_core::{ClusterId, ClusterPolicy, ListenerId, ListenerPolicy, Route, Transport};
 use weir_plugin::{Runtime, RuntimeOptions};
 use weir_transport::ListenerSpec;
 use weir_transport::tls::{self, Files, SelfSigned};
@@ -149,7 +149,7 @@ pub(crate) fn listener_policies(config: &Config) -> Vec<ListenerPolicy> {
             RouteSpec::Drop => Route::Drop,
         },
         join: listener.join.iter().map(|group| group.as_str().into()).collect(),
-        limits: Limits { ..listener.limits.clone() },
+        limits: listener.limits.clone(),
     };
     config.listeners.iter().map(policy).collect()
 }

@@ -9,7 +9,7 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
@@ -233,7 +233,10 @@ impl Keeper {
                 self.log(self.catalogue.offer(file, &bytes, &specs));
             }
             Err(refusal) => {
-                self.directory.forget_report(file);
+                // What is too large stays so until it changes.
+                if matches!(refusal, Refusal::Unreadable(_)) {
+                    self.directory.forget_report(file);
+                }
                 let outcomes =
                     specs.iter().map(|spec| self.catalogue.refuse(file, spec, refusal.clone())).collect();
                 self.log(outcomes);
@@ -372,19 +375,25 @@ fn read(path: &Path, most: usize) -> Result<Vec<u8>, Refusal> {
 /// Pokes at any event in the directory, or on its name. What happened is found out by looking: an event can be lost, or come without
 /// a path.
 fn watch(dir: &Path, poke: SyncSender<()>) -> notify::Result<RecommendedWatcher> {
+    let real = dir.canonicalize().ok();
+    let parent = real.as_deref().and_then(Path::parent).map(Path::to_owned);
+    let around = parent.clone();
+    let names: Vec<_> = real.into_iter().chain(std::path::absolute(dir)).collect();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-        // Looking makes events too: only what may have changed something is a reason to look.
-        let looked_at = event.is_ok_and(|event| {
+        let idle = event.is_ok_and(|event| {
+            // Looking makes events too: only what may have changed something is a reason to look.
             let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
-            event.kind.is_access() && event.kind != written
+            let looked_at = event.kind.is_access() && event.kind != written;
+            // Beside the directory may lie a log that grows with every session.
+            let beside = |path: &PathBuf| path.parent() == around.as_deref() && !names.contains(path);
+            looked_at || (!event.paths.is_empty() && event.paths.iter().all(beside))
         });
-        if !looked_at {
+        if !idle {
             // One poke that is not yet taken is as good as two.
             let _ = poke.try_send(());
         }
     })?;
     watcher.watch(dir, RecursiveMode::NonRecursive)?;
-    let parent = dir.canonicalize().ok().and_then(|dir| dir.parent().map(Path::to_owned));
     if let Some(parent) = parent {
         // So that a directory that is replaced as a whole is noticed; not being allowed to is no harm.
         let _ = watcher.watch(&parent, RecursiveMode::NonRecursive);

@@ -60,7 +60,11 @@ pub(crate) fn start(seat: Seat) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new().name(format!("worker-{}", seat.id.0)).spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build();
         match runtime {
-            Ok(runtime) => LocalSet::new().block_on(&runtime, work(seat)),
+            Ok(runtime) => {
+                LocalSet::new().block_on(&runtime, work(seat));
+                // Not waiting for the system's resolver, which nothing can stop.
+                runtime.shutdown_background();
+            }
             Err(error) => tracing::error!(worker = seat.id.0, %error, "cannot make an event loop"),
         }
     })
@@ -136,8 +140,12 @@ async fn dial_one(local: Rc<Local>, cluster: Arc<Cluster>, connect: Connect) {
             }
             tracing::debug!(session = %connect.session, cluster = &**cluster.name(), peer = %connected.peer, "upstream connected");
             let link = StreamLink::new(connected.stream, connected.decoder);
-            Driver::upstream(local, id, link, &connected.leftover, &connected.wire).await;
-            drop(connected.lease);
+            let driver = Driver::upstream(local, id, link, &connected.leftover, &connected.wire);
+            // In a task of its own, so that what connecting needed is let go.
+            tokio::task::spawn_local(async move {
+                driver.await;
+                drop(connected.lease);
+            });
         }
         Err(error) => {
             tracing::warn!(session = %connect.session, cluster = &**cluster.name(), "{error}");

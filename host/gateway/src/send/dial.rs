@@ -1,7 +1,7 @@
 //! From a URL to a conversation.
 
 use super::framing;
-use super::talk::{Nothing, Talk, Under};
+use super::talk::{Later, Nothing, Talk, Under};
 use crate::cli::Send;
 use anyhow::{Context, anyhow, bail};
 use axum::http::Uri;
@@ -13,7 +13,6 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use weir_codec::framing::Prefix;
@@ -22,6 +21,8 @@ use weir_upstream::{Balance, ClientTls, Cluster, ClusterSpec, Protocol};
 
 /// For the connection and every handshake.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// For the connection's end after its stream's.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(super) async fn dial(options: &Send) -> anyhow::Result<Talk> {
     let usage = "use tcp://HOST:PORT, ws://HOST:PORT/PATH, wss://HOST:PORT/PATH or quic://HOST:PORT";
@@ -110,17 +111,19 @@ struct Quic {
 }
 
 impl Under for Quic {
-    fn end(&self) -> Option<(u16, String)> {
-        Some(match self.connection.close_reason()? {
-            quinn::ConnectionError::ApplicationClosed(close) => {
-                let code = u16::try_from(close.error_code.into_inner()).unwrap_or(u16::MAX);
-                (code, String::from_utf8_lossy(&close.reason).into_owned())
-            }
-            other => (1006, other.to_string()),
+    fn end(&self) -> Later<'_, Option<(u16, String)>> {
+        Box::pin(async {
+            Some(match tokio::time::timeout(GOODBYE, self.connection.closed()).await.ok()? {
+                quinn::ConnectionError::ApplicationClosed(close) => {
+                    let code = u16::try_from(close.error_code.into_inner()).unwrap_or(u16::MAX);
+                    (code, String::from_utf8_lossy(&close.reason).into_owned())
+                }
+                other => (1006, other.to_string()),
+            })
         })
     }
 
-    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+    fn close(&self) -> Later<'_, ()> {
         self.connection.close(1000u32.into(), b"");
         Box::pin(self.endpoint.wait_idle())
     }

@@ -6,7 +6,7 @@ mod talk;
 
 use crate::cli::Send;
 use anyhow::Context;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 use talk::{Said, Talk};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// Runs the command. The exit code is 0 where the other side took what was sent and closed in order, if it closed.
 pub(crate) fn run(options: &Send) -> anyhow::Result<std::process::ExitCode> {
-    anyhow::ensure!(options.wait.is_finite() && options.wait >= 0.0, "--wait takes seconds, 0 or more");
+    anyhow::ensure!((0.0..=86_400.0).contains(&options.wait), "--wait takes seconds, from 0 to 86400");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(async {
         let mut talk = dial::dial(options).await?;
@@ -48,7 +48,7 @@ async fn converse(options: &Send, talk: &mut Talk) -> anyhow::Result<std::proces
             said = talk.next() => match said? {
                 Said::Message(payload) => {
                     answered = true;
-                    show(&payload);
+                    show(&payload).context("cannot write to standard output")?;
                     until = Instant::now() + patience.unwrap_or_default();
                 }
                 Said::Closed(said) => return Ok(closed(said, answered)),
@@ -61,15 +61,15 @@ async fn converse(options: &Send, talk: &mut Talk) -> anyhow::Result<std::proces
 }
 
 /// Text as it is; what is no text in hexadecimal digits.
-fn show(payload: &[u8]) {
+fn show(payload: &[u8]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
     if let Ok(text) = std::str::from_utf8(payload) {
-        println!("{text}");
-        return;
+        return writeln!(out, "{text}");
     }
     for byte in payload {
-        print!("{byte:02x}");
+        write!(out, "{byte:02x}")?;
     }
-    println!();
+    writeln!(out)
 }
 
 /// Whether an end is a success: by its code, or, where the transport carries none, by whether anything was answered before it.
@@ -80,7 +80,7 @@ fn closed(said: Option<(u16, String)>, answered: bool) -> std::process::ExitCode
         // RFC 6455, section 7.4.1: normal, and going away.
         matches!(code, 1000 | 1001)
     } else {
-        eprintln!("closed by the other side; TCP carries no code, the gateway's log has it");
+        eprintln!("closed by the other side without a code; the gateway's log has it");
         answered
     };
     if in_order { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }

@@ -20,23 +20,27 @@ pub(super) struct Talk {
     under: Box<dyn Under>,
 }
 
+/// What is known later.
+pub(super) type Later<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
 /// What is under a stream, where the stream alone is not the connection.
 pub(super) trait Under {
-    /// What the other side said when it ended the connection, if there is a way to say it.
-    fn end(&self) -> Option<(u16, String)>;
+    /// What the other side said when it ended the connection, if there is a way to say it. The stream may end first: this waits for the
+    /// connection, a second at most.
+    fn end(&self) -> Later<'_, Option<(u16, String)>>;
     /// Ends the connection, when the stream's end is not its end.
-    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
+    fn close(&self) -> Later<'_, ()>;
 }
 
 /// A stream that is the connection.
 pub(super) struct Nothing;
 
 impl Under for Nothing {
-    fn end(&self) -> Option<(u16, String)> {
-        None
+    fn end(&self) -> Later<'_, Option<(u16, String)>> {
+        Box::pin(std::future::ready(None))
     }
 
-    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+    fn close(&self) -> Later<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 }
@@ -73,10 +77,10 @@ impl Talk {
                 return Ok(said);
             }
             match self.stream.read_buf(&mut self.read).await {
-                Ok(0) => return Ok(Said::Closed(self.under.end())),
+                Ok(0) => return Ok(Said::Closed(self.under.end().await)),
                 Ok(_) => {}
                 // The transport's own word for the end is better than the stream's.
-                Err(error) => match self.under.end() {
+                Err(error) => match self.under.end().await {
                     None => return Err(error).context("the connection broke"),
                     said => return Ok(Said::Closed(said)),
                 },
