@@ -68,16 +68,16 @@ fn a_stream_that_is_not_read_does_not_stop_the_others() {
         let message = frame(&[1; 1020]);
         // What the client takes without reading, and some that waits in the gateway.
         let (mut deaf, _unread) = connection.open_bi().await.unwrap();
-        deaf.write_all(&message.repeat(256 + 16)).await.unwrap();
+        deaf.write_all(&message.repeat(256 + 4)).await.unwrap();
         let inbound = &gateway.stats.listeners[0].inbound;
-        until("received", || inbound.received.value() == 256 + 16).await;
+        until("received", || inbound.received.value() == 256 + 4).await;
         // More than the rest of the queue, several times.
         let batch = message.repeat(200);
         let (mut send, mut recv) = connection.open_bi().await.unwrap();
         let (sent, ()) = tokio::join!(send.write_all(&batch), expect(&mut recv, &batch));
         sent.unwrap();
         connection.close(VarInt::from_u32(0), b"");
-        assert_eq!(gateway.settled().await.0, 256 + 16 + 200);
+        assert_eq!(gateway.settled().await.0, 256 + 4 + 200);
     });
 }
 
