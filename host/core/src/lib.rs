@@ -14,6 +14,7 @@ mod message;
 mod origin;
 mod program;
 mod queue;
+mod rate;
 mod reason;
 mod roster;
 mod slab;
@@ -34,10 +35,12 @@ pub use mail::{Mail, Post};
 pub use message::{Direction, Kind, Message, Payload, Transport};
 pub use program::{Call, Directions, Failure, FailureCause, Instance, Program, Seat, SessionInfo, TlsInfo};
 pub use queue::{Queue, Tally};
+pub use rate::{Rate, RatePolicy, SharedRate};
 pub use reason::{CloseReason, DropReason};
 pub use roster::Notice;
 pub use snapshot::{
-    Chain, ClusterPolicy, Limits, Link, ListenerPolicy, OnFailure, Route, SlowConsumer, Snapshot,
+    Chain, ClientNetwork, ClusterPolicy, Limits, Link, ListenerPolicy, OnFailure, Route, SlowConsumer,
+    Snapshot,
 };
 pub use stats::{
     CallStats, ClusterStats, Counter, DeliveryStats, Ends, Histogram, IntakeStats, ListenerStats, Reasons,

@@ -4,6 +4,7 @@
 use crate::id::{BindingId, ClusterId};
 use crate::message::{Direction, Transport};
 use crate::program::{Directions, Program};
+use crate::rate::{Rate, RatePolicy, SharedRate};
 use crate::stats::CallStats;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -222,6 +223,39 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// Connections at once, over all workers.
     pub connections: usize,
+    /// Of these, from one network of clients; 0: no limit.
+    pub connections_per_client: usize,
+    /// What one network of clients is.
+    pub client_network: ClientNetwork,
+    /// What a client may send.
+    pub rate: Rate,
+    /// What clients may send together.
+    pub shared_rates: Arc<[SharedRate]>,
+    /// What happens to a client that sends more.
+    pub rate_policy: RatePolicy,
+}
+
+impl Limits {
+    /// Whether anybody has to look at how fast messages come.
+    pub(crate) fn is_rated(&self) -> bool {
+        self.rate.is_limited() || !self.shared_rates.is_empty()
+    }
+}
+
+/// Clients whose addresses begin with the same bits are one network: the prefix lengths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientNetwork {
+    /// Of IPv4 addresses, at most 32.
+    pub ipv4: u8,
+    /// Of IPv6 addresses, at most 128.
+    pub ipv6: u8,
+}
+
+impl Default for ClientNetwork {
+    /// One IPv4 address; of IPv6 what one site has (RFC 6177), for a host may take any address in it.
+    fn default() -> Self {
+        Self { ipv4: 32, ipv6: 64 }
+    }
 }
 
 impl Default for Limits {
@@ -236,6 +270,11 @@ impl Default for Limits {
             ping_interval: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(10),
             connections: 100_000,
+            connections_per_client: 0,
+            client_network: ClientNetwork::default(),
+            rate: Rate::default(),
+            shared_rates: Arc::new([]),
+            rate_policy: RatePolicy::default(),
         }
     }
 }

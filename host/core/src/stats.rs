@@ -198,6 +198,8 @@ pub struct ListenerStats {
     pub outbound: DeliveryStats,
     /// Messages to its clients that a plugin holds or that wait behind one, now.
     pub outbound_held: Counter,
+    /// How often the reading from a client stood still because it was too fast.
+    pub rate_pauses: Counter,
     /// Sessions ever opened.
     pub opened: Counter,
     /// Sessions open now.

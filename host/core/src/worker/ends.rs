@@ -222,6 +222,8 @@ impl State {
             }
         }
         let Some(session) = self.conns.get_mut(id).and_then(Conn::session_mut) else { return };
+        // It is nobody that the others of its pools have to share with.
+        session.meter = None;
         let upstreams = std::mem::take(&mut session.upstreams);
         let told = usize::from(std::mem::take(&mut session.told));
         let chain = session.chain.clone();

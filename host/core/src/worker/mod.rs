@@ -19,6 +19,7 @@ mod ends;
 mod hold;
 mod output;
 mod post;
+mod rates;
 mod receive;
 mod route;
 #[cfg(test)]
@@ -385,6 +386,8 @@ impl State {
                     conn.pauses.contains(Pauses::HELD),
                     "{id} is held"
                 );
+                let metered = session.meter.as_ref().is_some_and(|meter| meter.until != Time::NEVER);
+                assert_eq!(metered, conn.pauses.contains(Pauses::RATE), "{id} waits for its rate");
                 let queued = |upstream| self.conns.get(upstream).is_some_and(|conn| conn.queue.is_some());
                 let upstream = session.upstreams.iter().any(|(_, upstream)| queued(*upstream));
                 assert!(upstream || !conn.pauses.contains(Pauses::UPSTREAM), "{id} waits for an upstream");

@@ -184,6 +184,8 @@ impl State {
         match &mut conn.role {
             Role::Session(session) => {
                 let sequence = session.next_sequence(Direction::Inbound);
+                let waits = session.held[Direction::Inbound as usize].is_some();
+                let rated = snapshot.listeners[session.listener.index()].limits.is_rated();
                 let stats = &self.stats.listeners[session.listener.index()].inbound;
                 stats.received.add(1);
                 stats.received_bytes.add(payload.len() as u64);
@@ -197,7 +199,10 @@ impl State {
                     hops: 0,
                     pressed: false,
                 };
-                if session.held[Direction::Inbound as usize].is_some() {
+                if rated && !self.meter(snapshot, &message) {
+                    return;
+                }
+                if waits {
                     // Its driver was told to pause; what comes all the same must not overtake.
                     self.wait_in_line(Parcel::pack(message));
                 } else {

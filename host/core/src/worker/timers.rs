@@ -99,13 +99,14 @@ impl State {
                     }
                 }
                 Due::Hold(direction) => self.expire(snapshot, id, direction),
+                Due::Rate => self.rate_over(snapshot, id),
             }
         }
     }
 
-    fn deadlines(snapshot: &Snapshot, conn: &Conn) -> [(Time, Due); 6] {
+    fn deadlines(snapshot: &Snapshot, conn: &Conn) -> [(Time, Due); 7] {
         let never = (Time::NEVER, Due::Phase);
-        let mut all = [never; 6];
+        let mut all = [never; 7];
         match conn.phase {
             Phase::Ended | Phase::ExpectConnected => return all,
             Phase::ExpectFlushed | Phase::ExpectPeerEnd => {
@@ -121,6 +122,7 @@ impl State {
         let ours = conn.pauses.contains(Pauses::HELD)
             || conn.pauses.contains(Pauses::UPSTREAM)
             || conn.pauses.contains(Pauses::MAILBOX)
+            || conn.pauses.contains(Pauses::RATE)
             || session.held[Direction::Outbound as usize].is_some();
         if !ours && !session.transport.has_lanes() {
             if !limits.idle_timeout.is_zero() {
@@ -138,6 +140,9 @@ impl State {
                 all[place] = (until, Due::Hold(direction));
             }
         }
+        if let Some(meter) = &session.meter {
+            all[6] = (meter.until, Due::Rate);
+        }
         all
     }
 }
@@ -149,4 +154,5 @@ enum Due {
     Slow,
     Ping,
     Hold(Direction),
+    Rate,
 }

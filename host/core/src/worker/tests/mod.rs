@@ -8,6 +8,7 @@ mod hold;
 mod lanes;
 mod mail;
 mod pressure;
+mod rates;
 mod timers;
 
 use crate::{
