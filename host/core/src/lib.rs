@@ -5,6 +5,7 @@
 //! of sessions with plugins that lie, without a socket.
 
 mod attribute;
+mod conflate;
 mod conn;
 mod group;
 mod id;
@@ -28,6 +29,7 @@ mod worker;
 pub use attribute::{
     Attributes, Directory, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTE_VALUE, MAX_ATTRIBUTES, MAX_GROUP_NAME, Presence,
 };
+pub use conflate::{Key, KeyOf};
 pub use conn::End;
 pub use id::{BindingId, ClusterId, ConnId, Lane, ListenerId, SessionId, WorkerId};
 pub use lifecycle::{LifeEvent, Phase};

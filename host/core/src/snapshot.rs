@@ -1,6 +1,7 @@
 //! What all workers read and none writes: listeners, their chains and routes. Replaced whole when a plugin changes; a worker looks
 //! for a new one once per batch.
 
+use crate::conflate::KeyOf;
 use crate::id::{BindingId, ClusterId};
 use crate::message::{Direction, Transport};
 use crate::program::{Directions, Program};
@@ -62,6 +63,8 @@ pub struct ListenerPolicy {
     pub join: Vec<Arc<str>>,
     /// What a session may use.
     pub limits: Limits,
+    /// For [`SlowConsumer::Conflate`]: which messages are about the same.
+    pub conflate: Option<Arc<dyn KeyOf>>,
 }
 
 /// What the core knows of a cluster.
@@ -288,6 +291,14 @@ pub enum SlowConsumer {
     Close,
     /// The message is dropped and counted; the session stays.
     DropNewest,
+    /// The oldest that wait are dropped and counted, as many as it takes; the session stays.
+    DropOldest,
+    /// Who can be held back is, as under every policy: the client itself for its echoes, and its upstreams. From all others, who
+    /// must not wait for this client, the message is dropped and counted; the session stays.
+    Pause,
+    /// While it waits, a message is replaced by a newer one about the same, and counted; see [`ListenerPolicy::conflate`]. When the
+    /// queue is full all the same, the message is dropped and counted; the session stays.
+    Conflate,
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod post;
 mod rates;
 mod receive;
 mod route;
+mod slow;
 #[cfg(test)]
 mod tests;
 mod timers;

@@ -11,7 +11,7 @@ use crate::reason::CloseReason;
 use crate::roster::Entry;
 use crate::snapshot::{OnFailure, Progress, Route, Snapshot};
 use crate::verdict::Rejection;
-use weir_codec::{WireError, websocket};
+use weir_codec::WireError;
 
 /// Pings that a peer may send in a second.
 const PINGS_A_SECOND: u32 = 20;
@@ -63,7 +63,7 @@ impl Worker {
             state.close(&self.snapshot, id, reason);
             state.run(&self.snapshot);
         } else if conn.phase.takes_output() {
-            state.push_ping_or_pong(id, |mask, out| websocket::encode_pong(payload, mask, out));
+            state.push_pong(id, payload);
         }
         state.flow(id)
     }

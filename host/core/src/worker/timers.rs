@@ -10,7 +10,6 @@ use crate::roster::Entry;
 use crate::snapshot::Snapshot;
 use crate::time::Time;
 use crate::wheel::{Wheel, tick_of};
-use weir_codec::websocket;
 
 impl Worker {
     /// Does what is due. Call after [`Worker::turn`].
@@ -93,7 +92,7 @@ impl State {
                 Due::Idle => self.close(snapshot, id, CloseReason::IdleTimeout),
                 Due::Slow => self.close(snapshot, id, CloseReason::SlowConsumer),
                 Due::Ping => {
-                    self.push_ping_or_pong(id, |mask, out| websocket::encode_ping(b"", mask, out));
+                    self.push_ping(id);
                     if let Some(conn) = self.conns.get_mut(id) {
                         conn.pinged = true;
                     }

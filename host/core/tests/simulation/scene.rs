@@ -155,6 +155,7 @@ impl Script {
                     ping_interval: Duration::from_secs(8),
                     ..Limits::default()
                 },
+                conflate: None,
             });
         }
         let wires = [length(), Wire::WebSocket { role: Role::Client }];

@@ -150,6 +150,7 @@ pub(crate) fn listener_policies(config: &Config) -> Vec<ListenerPolicy> {
         },
         join: listener.join.iter().map(|group| group.as_str().into()).collect(),
         limits: Limits { ..listener.limits.clone() },
+        conflate: None,
     };
     config.listeners.iter().map(policy).collect()
 }

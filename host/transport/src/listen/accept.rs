@@ -149,6 +149,7 @@ mod tests {
             route: Route::Echo,
             join: Vec::new(),
             limits: Limits::default(),
+            conflate: None,
         };
         let snapshot = Snapshot { version: 1, listeners: vec![policy], ..Snapshot::default() };
         let stats = Arc::new(WorkerStats::new(1, 0));

@@ -9,6 +9,7 @@ mod lanes;
 mod mail;
 mod pressure;
 mod rates;
+mod slow;
 mod timers;
 
 use crate::{
@@ -196,6 +197,7 @@ pub(super) fn listener(transport: Transport, route: Route, links: Vec<Link>) -> 
         route,
         join: Vec::new(),
         limits,
+        conflate: None,
     }
 }
 
