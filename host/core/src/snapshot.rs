@@ -42,6 +42,15 @@ impl Snapshot {
         self.listeners.iter().map(times).eq(other.listeners.iter().map(times))
     }
 
+    /// Whether messages that wait are about the same by the same rule, where there is one.
+    pub(crate) fn has_keys_of(&self, other: &Self) -> bool {
+        let rule = |listener: &ListenerPolicy| {
+            let conflates = listener.limits.slow_consumer == SlowConsumer::Conflate;
+            listener.conflate.as_ref().filter(|_| conflates).map(Arc::as_ptr).map(<*const _>::cast::<()>)
+        };
+        self.listeners.iter().map(rule).eq(other.listeners.iter().map(rule))
+    }
+
     pub(crate) fn names_all_bindings(&self) -> bool {
         let mut links = self.listeners.iter().flat_map(|listener| listener.chain.links());
         links.all(|link| self.link(link.binding).is_some())

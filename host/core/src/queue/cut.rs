@@ -61,6 +61,11 @@ impl Queue {
         }
     }
 
+    /// What waits is about nothing.
+    pub(crate) fn forget_keys(&mut self) {
+        self.lanes.iter_mut().for_each(|queue| queue.keys.clear());
+    }
+
     /// Queues a pong. Those of an earlier turn that still wait, because the peer does not read, are taken out: the newest answers
     /// for all (RFC 6455, section 5.5.3).
     pub(crate) fn push_pong(&mut self, lane: Option<Lane>, now: Time, write: impl FnOnce(&mut BytesMut)) {

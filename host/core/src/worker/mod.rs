@@ -223,6 +223,7 @@ impl Worker {
         if !Arc::ptr_eq(&source, &self.snapshot) {
             debug_assert!(source.names_all_bindings(), "a chain has a link that `bindings` does not have");
             let same_times = self.snapshot.has_times_of(&source);
+            let same_keys = self.snapshot.has_keys_of(&source);
             self.snapshot = Arc::clone(&source);
             self.state.roster.adopt(&self.snapshot, &self.state.seat, self.state.now);
             if !same_times {
@@ -230,6 +231,9 @@ impl Worker {
                 for id in self.state.conns.ids() {
                     self.state.arm(&self.snapshot, id);
                 }
+            }
+            if !same_keys {
+                self.state.forget_keys();
             }
         }
     }

@@ -44,6 +44,15 @@ impl ListenerPolicy {
 }
 
 impl State {
+    /// Messages that wait are no longer replaced: what came after them meanwhile was not compared with them, or by another rule.
+    pub(crate) fn forget_keys(&mut self) {
+        for id in self.conns.ids() {
+            if let Some(queue) = self.conns.get_mut(id).and_then(|conn| conn.queue.as_mut()) {
+                queue.forget_keys();
+            }
+        }
+    }
+
     /// A full queue makes room for a newer message, if that is the listener's policy. False: there is none for it.
     pub(crate) fn make_room(
         &mut self,
