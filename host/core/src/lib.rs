@@ -46,7 +46,7 @@ pub use snapshot::{
 };
 pub use stats::{
     CallStats, ClusterStats, Counter, DeliveryStats, Ends, Histogram, IntakeStats, ListenerStats, Reasons,
-    TargetKind, WorkerStats,
+    TargetKind, TurnStats, WorkerStats,
 };
 pub use time::Time;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};
@@ -54,4 +54,4 @@ pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};
 /// Messages that plugins send make plugins send: after so many steps the next is dropped and counted.
 pub const MAX_HOPS: u8 = 4;
 
-pub use worker::{Connect, Farewell, Flow, Opening, Status, Worker};
+pub use worker::{Connect, Farewell, Flow, Opening, Status, Work, Worker};

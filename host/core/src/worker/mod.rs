@@ -15,6 +15,7 @@
 
 mod chain;
 mod effects;
+mod effort;
 mod ends;
 mod hold;
 mod output;
@@ -26,6 +27,8 @@ mod slow;
 #[cfg(test)]
 mod tests;
 mod timers;
+
+pub use effort::Work;
 
 use crate::attribute::Directory;
 use crate::conn::{Conn, End, Parcel};
@@ -80,6 +83,10 @@ pub(crate) struct State {
     /// What deliveries led to in the call from outside that is under way; see [`State::bear`].
     pub(crate) offspring: usize,
     pub(crate) names: Names,
+    /// See [`Worker::effort`].
+    pub(crate) effort: u64,
+    /// Nanoseconds that plugins took of this turn's messages.
+    pub(crate) in_plugins: u64,
     /// State of the generator of masking keys.
     pub(crate) seed: u64,
 }
@@ -211,6 +218,8 @@ impl Worker {
                 call: Call::default(),
                 offspring: 0,
                 names: Names::default(),
+                effort: 0,
+                in_plugins: 0,
                 seed: seed | 1,
             },
         }
@@ -219,6 +228,7 @@ impl Worker {
     /// Begins a batch of calls: sets the time and takes up a snapshot that is newer, with the instances of its plugins.
     pub fn turn(&mut self, now: Time) {
         self.state.now = self.state.now.max(now);
+        self.begin_effort();
         let source = self.source.load();
         if !Arc::ptr_eq(&source, &self.snapshot) {
             debug_assert!(source.names_all_bindings(), "a chain has a link that `bindings` does not have");

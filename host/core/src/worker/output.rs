@@ -56,6 +56,7 @@ impl State {
         hops: u8,
         pressed: bool,
     ) {
+        self.effort += 1;
         let conn = self.conns.get_mut(id);
         let takes_output = conn.as_ref().is_some_and(|conn| conn.phase.takes_output());
         let Some(session) = conn.and_then(Conn::session_mut) else {
@@ -93,6 +94,7 @@ impl State {
         frame: &Result<Bytes, DropReason>,
         key: Option<Key>,
     ) {
+        self.effort += 1;
         let Some(conn) = self.conns.get_mut(id) else { return };
         let lane = conn.lane(None);
         let Some(session) = conn.session_mut() else { return };

@@ -234,6 +234,7 @@ impl<L: Link> Session<L> {
                     return (bytes.len(), worker.broken(id, &error));
                 }
             };
+            let before = worker.effort();
             // After `Stop` the rest is decoded all the same: a close frame may be in it. The worker takes nothing else.
             flow = match event {
                 None => return (bytes.len(), flow),
@@ -242,6 +243,7 @@ impl<L: Link> Session<L> {
                 Some(Event::Pong(_)) => flow,
                 Some(Event::Close(said)) => worker.peer_ended(id, Some(said)),
             };
+            pass.pay(worker.effort() - before);
             if flow == Flow::Pause || at == bytes.len() {
                 return (at, flow);
             }
@@ -283,7 +285,10 @@ impl<L: Link> Session<L> {
                 self.link.poll_write(cx, lane, slices)
             };
             match written {
-                Poll::Pending => blocked += 1,
+                Poll::Pending => {
+                    blocked += 1;
+                    worker.in_hand(id, lane, self.link.in_hand(lane));
+                }
                 Poll::Ready(Ok(bytes)) => worker.written(id, lane, bytes),
                 Poll::Ready(Err(WriteError::TooLong)) => worker.unsendable(id, lane, DropReason::TooLong),
                 Poll::Ready(Err(WriteError::Full)) => worker.unsendable(id, lane, DropReason::QueueFull),

@@ -4,6 +4,9 @@
 const READS: u8 = 8;
 /// Messages, control frames among them: at a microsecond each, a plugin's among that, half a millisecond.
 const MESSAGES: u16 = 512;
+/// Deliveries that cost as much as a message. One to its sender or its upstream is in the message's price; a message to a large group
+/// is as dear as its receivers are many.
+const DELIVERIES: u64 = 4;
 /// Vectored writes.
 const WRITES: u8 = 16;
 
@@ -39,6 +42,12 @@ impl Pass {
         }
         self.messages -= 1;
         true
+    }
+
+    /// Counts what a message led to.
+    pub(super) const fn pay(&mut self, deliveries: u64) {
+        let price = deliveries / DELIVERIES;
+        self.messages = if price < self.messages as u64 { self.messages - price as u16 } else { 0 };
     }
 
     /// Whether to write on; counts the write.
