@@ -46,7 +46,7 @@ limits = { bytes_per_second = "100kB", message = "1kB" }
 name = "quic"
 protocol = "quic"
 route = "echo"
-limits = { messages_per_second = 100, idle_timeout = "1s", ping_interval = "0s" }
+limits = { messages_per_second = 100 }
 "#,
     );
     for listener in ["tcp", "ws", "quic"] {
@@ -131,7 +131,7 @@ route = "drop"
 [listener.limits]
 rate_policy = "drop"
 [[listener.limits.shared]]
-attribute = "weir.path"
+attribute = "weir.listener"
 messages_per_second = 50
 "#,
     );

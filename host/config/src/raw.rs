@@ -352,7 +352,7 @@ pub(crate) struct Conflate {
 #[serde(default)]
 #[schemars(deny_unknown_fields, inline, extend("required" = ["attribute"]))]
 pub(crate) struct SharedRate {
-    /// An attribute that a plugin sets, such as "tenant", or one of the gateway's, such as "weir.path".
+    /// An attribute that a plugin sets, such as "tenant", or one of the gateway's, such as "weir.listener".
     pub(crate) attribute: Field<String>,
     /// Messages in a second, and at once; 0: no limit.
     #[schemars(extend("default" = 0))]

@@ -126,7 +126,7 @@ fn each_is_told_where_and_what() {
             &[
                 "6:1: a shared rate needs `messages_per_second` or `bytes_per_second`",
                 r#"9:13: two shared rates are of "tenant" (the first is at 7:13)"#,
-                "11:1: this shared needs `attribute` (An attribute that a plugin sets, such as \"tenant\", or one of the gateway's, such as \"weir.path\".)",
+                "11:1: this shared needs `attribute` (An attribute that a plugin sets, such as \"tenant\", or one of the gateway's, such as \"weir.listener\".)",
             ],
         ),
         (

@@ -83,3 +83,23 @@ impl Pass {
         self.messages == 0 || (self.read && self.reads == 0) || (self.write && self.writes == 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_to_many_is_as_dear_as_they_are() {
+        let count = |deliveries: u64| {
+            let mut pass = Pass::new();
+            let mut messages = 0;
+            while pass.may_decode() {
+                pass.pay(deliveries);
+                messages += 1;
+            }
+            assert!(pass.is_spent());
+            messages
+        };
+        assert_eq!([0, 1, 3, 4, 100, 2_044, 1 << 40].map(count), [512, 512, 512, 256, 20, 1, 1]);
+    }
+}

@@ -3,6 +3,7 @@
 
 mod chains;
 mod effects;
+mod effort;
 mod ends;
 mod hold;
 mod lanes;
