@@ -24,8 +24,21 @@ pub struct Listener {
     pub join: Vec<String>,
     /// What a session may use. `message` bounds WebSocket and QUIC; over TCP it equals the framing's maximum.
     pub limits: Limits,
+    /// Where a payload says what it is about; present whenever the limits conflate.
+    pub conflate: Option<Pointer>,
     /// Connections accepted a second, over all workers, before TLS; at least 1.
     pub accept_rate: u32,
+}
+
+/// A place in a JSON document (RFC 6901), below its root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pointer(pub(crate) Vec<String>);
+
+impl Pointer {
+    /// The names, or numbers, on the way: at least one.
+    pub fn tokens(&self) -> &[String] {
+        &self.0
+    }
 }
 
 /// What a listener speaks.

@@ -2,10 +2,10 @@
 
 use crate::field::{Chain, Field, List};
 use crate::json::Json;
-use crate::value::{Size, Time, Unlimited, WorkerCount};
+use crate::value::{Size, Time, WorkerCount};
 use crate::words::{
     Balance, ClusterWord, CompressionWord, FailureWord, FramingWord, Grant, KindWord, ListenerWord,
-    LogFormat, LogLevel, PrefixWord, ProxyWord, SessionsWord, SlowWord,
+    LogFormat, LogLevel, PrefixWord, ProxyWord, RateWord, SessionsWord, SlowWord,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -269,6 +269,11 @@ pub(crate) struct Limits {
     /// Connections at once, over all workers.
     #[schemars(extend("default" = 100_000))]
     pub(crate) connections: Field<u64>,
+    /// Connections at once from one client network, over all workers, counted before any handshake; 0: no limit.
+    #[schemars(extend("default" = 0))]
+    pub(crate) connections_per_client: Field<u64>,
+    /// What one client network is: addresses that begin with the same bits.
+    pub(crate) client_network: ClientNetwork,
     /// Connections accepted a second, before TLS; at least 1.
     #[schemars(extend("default" = 5_000))]
     pub(crate) accept_rate: Field<u64>,
@@ -290,19 +295,71 @@ pub(crate) struct Limits {
     /// Bytes that wait to be written to the client, from 4 KiB to 1 GiB.
     #[schemars(extend("default" = "256KiB"))]
     pub(crate) queue: Field<Size>,
-    /// When the queue is full: "close" drops the message, and closes the session if the queue does not empty within the grace;
-    /// "drop-newest" drops the message, and the session stays. Each drop is counted.
+    /// When the queue is full of what cannot be held back: "close" drops the message, and closes the session if the queue does not
+    /// empty within the grace; "drop-newest" and "pause" drop the message; "drop-oldest" drops the oldest that wait; "conflate"
+    /// replaces, at any time, a message that waits by a newer one about the same, and drops the message when the queue is full all
+    /// the same. But for "close" the session stays. Each drop is counted. The client's own echoes and its upstreams can be held back,
+    /// and are under every policy.
     #[schemars(extend("default" = "close"))]
     pub(crate) slow_consumer: Field<SlowWord>,
+    /// What messages are about, for `slow_consumer = "conflate"`.
+    #[schemars(with = "Conflate")]
+    pub(crate) conflate: Option<Spanned<Conflate>>,
     /// For how long a queue may stay over half full. At most an hour.
     #[schemars(extend("default" = "10s"))]
     pub(crate) slow_grace: Field<Time>,
-    /// Not limited yet: only 0 is accepted.
+    /// Messages that a client may send in a second, and at once; 0: no limit.
     #[schemars(extend("default" = 0))]
-    pub(crate) messages_per_second: Field<Unlimited>,
-    /// Not limited yet: only 0 is accepted.
+    pub(crate) messages_per_second: Field<u64>,
+    /// Bytes of payloads that a client may send in a second, and at once; 0: no limit. A longer message passes, and is paid for
+    /// afterwards.
     #[schemars(extend("default" = 0))]
-    pub(crate) bytes_per_second: Field<Unlimited>,
+    pub(crate) bytes_per_second: Field<Size>,
+    /// What happens to a client above a rate, its own or a shared one: "pause" does not read from it until it may send again, so that
+    /// nothing is lost; "drop" drops the message; "close" closes the session with 1008.
+    #[schemars(extend("default" = "pause"))]
+    pub(crate) rate_policy: Field<RateWord>,
+    /// Rates that sessions have in common, at most 8.
+    #[schemars(with = "Vec<SharedRate>")]
+    pub(crate) shared: Vec<Spanned<SharedRate>>,
+}
+
+/// What one client network is: addresses that begin with the same bits.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline)]
+pub(crate) struct ClientNetwork {
+    /// Bits of an IPv4 address, from 1 to 32. IPv4 in IPv6 is IPv4.
+    #[schemars(extend("default" = 32))]
+    pub(crate) ipv4: Field<u64>,
+    /// Bits of an IPv6 address, from 1 to 128.
+    #[schemars(extend("default" = 64))]
+    pub(crate) ipv6: Field<u64>,
+}
+
+/// What messages are about. A message without the value, or one that is not JSON, replaces nothing.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline, extend("required" = ["pointer"]))]
+pub(crate) struct Conflate {
+    /// Where the value stands in a payload of JSON (RFC 6901), such as "/symbol": a text, a number, true, false or null.
+    pub(crate) pointer: Field<String>,
+}
+
+/// A rate that sessions with the same value of an attribute have in common, exact over all workers. A session without the attribute
+/// is not limited by it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline, extend("required" = ["attribute"]))]
+pub(crate) struct SharedRate {
+    /// An attribute that a plugin sets, such as "tenant", or one of the gateway's, such as "weir.listener".
+    pub(crate) attribute: Field<String>,
+    /// Messages in a second, and at once; 0: no limit.
+    #[schemars(extend("default" = 0))]
+    pub(crate) messages_per_second: Field<u64>,
+    /// Bytes of payloads in a second, and at once; 0: no limit.
+    #[schemars(extend("default" = 0))]
+    pub(crate) bytes_per_second: Field<Size>,
 }
 
 /// A named set of upstream addresses.

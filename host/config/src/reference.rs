@@ -44,9 +44,13 @@ fn table(page: &mut String, path: &str, heading: &str, about: &str, schema: &Val
         writeln!(page, "| `{key}` | {} | {default} | {} |", kind(schema), text(schema))
             .expect("a string takes all");
     }
-    for (key, schema) in keys.iter().filter(|(_, schema)| schema["properties"].is_object()) {
+    for (key, schema) in keys {
         let path = format!("{path}.{key}");
-        table(page, &path, &format!("`[{path}]`"), &text(schema), schema);
+        if schema["properties"].is_object() {
+            table(page, &path, &format!("`[{path}]`"), &text(schema), schema);
+        } else if schema["items"]["properties"].is_object() {
+            table(page, &path, &format!("`[[{path}]]`"), &text(&schema["items"]), &schema["items"]);
+        }
     }
 }
 
@@ -69,6 +73,7 @@ fn kind(schema: &Value) -> String {
     match (schema["format"].as_str(), schema["type"].as_str()) {
         (Some("size"), _) => "size".to_owned(),
         (Some("duration-with-unit"), _) => "duration".to_owned(),
+        (_, Some("array")) if schema["items"]["properties"].is_object() => "list of tables".to_owned(),
         (_, Some("array")) => format!("list of {}", kind(&schema["items"])),
         (_, Some("object")) => "table".to_owned(),
         (_, Some("integer")) => "number".to_owned(),

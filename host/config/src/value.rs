@@ -232,31 +232,3 @@ impl JsonSchema for WorkerCount {
         json_schema!({ "oneOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": 256 }] })
     }
 }
-
-/// A rate that is not limited yet: only 0 is accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unlimited;
-
-impl Read for Unlimited {
-    fn read(value: &toml::Value) -> Result<Self, Fault> {
-        match value {
-            toml::Value::Integer(0) => Ok(Self),
-            toml::Value::Integer(1..) => Err(Fault::not_yet(value, "leave it 0")),
-            _ => Err(Fault::wrong("0", value)),
-        }
-    }
-}
-
-impl JsonSchema for Unlimited {
-    fn schema_name() -> Cow<'static, str> {
-        "Unlimited".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "const": 0 })
-    }
-}

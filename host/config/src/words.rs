@@ -179,9 +179,18 @@ words! {
 words! {
     pub(crate) enum SlowWord {
         Close = "close",
+        DropOldest = "drop-oldest",
         DropNewest = "drop-newest",
-        #not_yet "drop-oldest" => "use \"close\" or \"drop-newest\"",
-        #not_yet "pause" => "use \"close\" or \"drop-newest\"",
+        Pause = "pause",
+        Conflate = "conflate",
+    }
+}
+
+words! {
+    pub(crate) enum RateWord {
+        Pause = "pause",
+        Drop = "drop",
+        Close = "close",
     }
 }
 

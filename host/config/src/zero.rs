@@ -31,6 +31,7 @@ impl Config {
             route: RouteSpec::Echo,
             join: Vec::new(),
             limits: Limits::default(),
+            conflate: None,
             accept_rate: ACCEPT_RATE,
         };
         Self {

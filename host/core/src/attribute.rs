@@ -1,6 +1,7 @@
 //! Attributes of sessions, and what all workers know of each other's sessions and groups.
 
 use crate::id::SessionId;
+use crate::rate::Pools;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,6 +25,8 @@ pub const MAX_GROUP_NAME: usize = 256;
 pub struct Directory {
     attributes: Box<[RwLock<HashMap<SessionId, Attributes>>]>,
     groups: RwLock<HashMap<Arc<str>, Arc<Presence>>>,
+    /// What sessions of all workers may send together.
+    pub(crate) pools: Pools,
     workers: usize,
 }
 
@@ -52,6 +55,7 @@ impl Directory {
         Self {
             attributes: (0..SHARDS).map(|_| RwLock::default()).collect(),
             groups: RwLock::default(),
+            pools: Pools::default(),
             workers,
         }
     }

@@ -6,6 +6,7 @@ use crate::lifecycle::Phase;
 use crate::message::{Direction, Kind, Message, Payload, Transport};
 use crate::origin::Origin;
 use crate::queue::Queue;
+use crate::rate::Meter;
 use crate::reason::CloseReason;
 use crate::snapshot::{OnFailure, Progress};
 use crate::time::Time;
@@ -75,6 +76,8 @@ pub(crate) struct Session {
     /// The bindings of the chain when it opened, and how many of them were told: those are told that it ended.
     pub(crate) chain: Arc<Vec<BindingId>>,
     pub(crate) told: u16,
+    /// Only where there are rates, and from the first message on.
+    pub(crate) meter: Option<Box<Meter>>,
     pub(crate) opened_at: Time,
 }
 
@@ -153,6 +156,8 @@ impl Pauses {
     pub(crate) const MAILBOX: Self = Self(4);
     /// The client's own queue is full: of its echoes, or (upstream) of what its upstream sends.
     pub(crate) const DOWNSTREAM: Self = Self(8);
+    /// The client has sent as fast as it may.
+    pub(crate) const RATE: Self = Self(16);
 
     pub(crate) fn set(&mut self, other: Self) {
         self.0 |= other.0;
@@ -335,6 +340,7 @@ impl Session {
             held: [None, None],
             chain,
             told: 0,
+            meter: None,
             opened_at: now,
         }
     }

@@ -5,6 +5,7 @@
 //! seeded test runs thousands of sessions with plugins that lie, without a socket.
 
 mod attribute;
+mod conflate;
 mod conn;
 mod group;
 mod id;
@@ -14,6 +15,7 @@ mod message;
 mod origin;
 mod program;
 mod queue;
+mod rate;
 mod reason;
 mod roster;
 mod slab;
@@ -27,6 +29,7 @@ mod worker;
 pub use attribute::{
     Attributes, Directory, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTE_VALUE, MAX_ATTRIBUTES, MAX_GROUP_NAME,
 };
+pub use conflate::{Key, KeyOf};
 pub use conn::End;
 pub use id::{BindingId, ClusterId, ConnId, Lane, ListenerId, SessionId, WorkerId};
 pub use lifecycle::{LifeEvent, Phase};
@@ -34,14 +37,16 @@ pub use mail::{Mail, Post};
 pub use message::{Direction, Kind, Message, Payload, Transport};
 pub use program::{Call, Directions, Failure, FailureCause, Instance, Program, Seat, SessionInfo, TlsInfo};
 pub use queue::{Queue, Tally};
+pub use rate::{Rate, RatePolicy, SharedRate};
 pub use reason::{CloseReason, DropReason};
 pub use roster::Notice;
 pub use snapshot::{
-    Chain, ClusterPolicy, Limits, Link, ListenerPolicy, OnFailure, Route, SlowConsumer, Snapshot,
+    Chain, ClientNetwork, ClusterPolicy, Limits, Link, ListenerPolicy, OnFailure, Route, SlowConsumer,
+    Snapshot,
 };
 pub use stats::{
     CallStats, ClusterStats, Counter, DeliveryStats, Ends, Histogram, IntakeStats, ListenerStats, Reasons,
-    TargetKind, WorkerStats,
+    TargetKind, TurnStats, WorkerStats,
 };
 pub use time::Time;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};
@@ -49,4 +54,4 @@ pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};
 /// Messages that plugins send make plugins send: after so many steps the next is dropped and counted.
 pub const MAX_HOPS: u8 = 4;
 
-pub use worker::{Connect, Farewell, Flow, Opening, Status, Worker};
+pub use worker::{Connect, Farewell, Flow, Opening, Status, Work, Worker};

@@ -1,6 +1,10 @@
 //! What waits to be written to a connection: whole frames, in order, bounded in bytes and count by those who push.
 
+mod cut;
+
+use crate::conflate::Key;
 use crate::id::Lane;
+use crate::time::Time;
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -23,10 +27,10 @@ pub struct Queue {
     spare: Option<LaneQueue>,
     /// Of frames, over all lanes, not yet written.
     bytes: usize,
-    /// Of messages (not control frames), over all lanes, not yet wholly written.
-    messages: usize,
-    /// Of control frames, over all lanes, not yet wholly written.
-    controls: usize,
+    /// By sort, over all lanes, not yet wholly written.
+    frames: [usize; Sort::COUNT],
+    /// When the last pong was queued.
+    ponged_at: Time,
 }
 
 #[derive(Debug)]
@@ -36,8 +40,12 @@ struct LaneQueue {
     chunks: VecDeque<Chunk>,
     /// The frames in the chunks, in order.
     frames: VecDeque<Frame>,
+    /// What each frame is about; empty where nobody asks.
+    keys: VecDeque<Option<Key>>,
     /// How much of the first frame is written.
     written: usize,
+    /// Bytes at the beginning that the transport has in hand, and has not written yet.
+    in_hand: usize,
 }
 
 #[derive(Debug)]
@@ -51,7 +59,20 @@ enum Chunk {
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     length: u32,
-    message: bool,
+    sort: Sort,
+}
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sort {
+    Message,
+    Ping,
+    Pong,
+    Close,
+}
+
+impl Sort {
+    const COUNT: usize = 4;
 }
 
 /// What was written, or thrown away.
@@ -71,18 +92,18 @@ impl Queue {
 
     /// Messages that wait, the one partly written among them.
     pub const fn messages(&self) -> usize {
-        self.messages
+        self.frames[Sort::Message as usize]
     }
 
-    /// Control frames that wait.
-    pub(crate) const fn controls(&self) -> usize {
-        self.controls
+    /// Frames of one sort that wait, the one partly written among them.
+    pub(crate) const fn waiting(&self, sort: Sort) -> usize {
+        self.frames[sort as usize]
     }
 
     /// What counts against the limit: the bytes, and what it costs to know where each frame ends, so that frames without bytes
     /// (empty datagrams) are bounded too.
-    pub(crate) const fn weight(&self) -> usize {
-        self.bytes + (self.messages + self.controls) * size_of::<Frame>()
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes + self.frames.iter().sum::<usize>() * size_of::<Frame>()
     }
 
     /// Whether nothing waits.
@@ -115,7 +136,7 @@ impl Queue {
             if !envelope.tail().is_empty() {
                 queue.tail().extend_from_slice(envelope.tail());
             }
-            self.count(lane, length, true);
+            self.count(lane, length, Sort::Message);
             return Ok(());
         }
         let queue = self.lane(lane);
@@ -125,7 +146,7 @@ impl Queue {
         let length = tail.len() - before;
         match encoded {
             Ok(()) => {
-                self.count(lane, length, true);
+                self.count(lane, length, Sort::Message);
                 Ok(())
             }
             Err(error) => {
@@ -144,16 +165,16 @@ impl Queue {
             }
             _ => queue.chunks.push_back(Chunk::Shared(frame.clone())),
         }
-        self.count(lane, frame.len(), true);
+        self.count(lane, frame.len(), Sort::Message);
     }
 
     /// Queues a control frame, which is no message. `write` appends it.
-    pub(crate) fn push_control(&mut self, lane: Option<Lane>, write: impl FnOnce(&mut BytesMut)) {
+    pub(crate) fn push_control(&mut self, lane: Option<Lane>, sort: Sort, write: impl FnOnce(&mut BytesMut)) {
         let tail = self.lane(lane).tail();
         let before = tail.len();
         write(tail);
         let length = tail.len() - before;
-        self.count(lane, length, false);
+        self.count(lane, length, sort);
     }
 
     /// What is to be written next on a lane, as slices: the number of them that are set.
@@ -193,7 +214,7 @@ impl Queue {
         let taken = queue.take_bytes(bytes);
         debug_assert!(taken == bytes, "wrote more than was queued");
         let mut tally = Tally { messages: 0, bytes: taken };
-        let mut controls = 0;
+        queue.in_hand = queue.in_hand.saturating_sub(taken);
         let mut left = taken;
         while let Some(frame) = queue.frames.front() {
             let rest = frame.length as usize - queue.written;
@@ -204,13 +225,12 @@ impl Queue {
             }
             left -= rest;
             queue.written = 0;
-            tally.messages += usize::from(frame.message);
-            controls += usize::from(!frame.message);
+            tally.messages += usize::from(frame.sort == Sort::Message);
+            self.frames[frame.sort as usize] -= 1;
             queue.frames.pop_front();
+            queue.keys.pop_front();
         }
         self.bytes -= tally.bytes;
-        self.messages -= tally.messages;
-        self.controls -= controls;
         self.retire(Some(lane));
         tally
     }
@@ -233,14 +253,14 @@ impl Queue {
             if which.is_some() && queue.lane != which {
                 return true;
             }
-            let messages = queue.frames.iter().filter(|frame| frame.message).count();
-            tally.messages += messages;
-            self.controls -= queue.frames.len() - messages;
+            for frame in &queue.frames {
+                tally.messages += usize::from(frame.sort == Sort::Message);
+                self.frames[frame.sort as usize] -= 1;
+            }
             tally.bytes += queue.chunks.iter().map(|chunk| chunk.len()).sum::<usize>();
             false
         });
         self.bytes -= tally.bytes;
-        self.messages -= tally.messages;
         tally
     }
 
@@ -259,7 +279,9 @@ impl Queue {
                 lane,
                 chunks: VecDeque::new(),
                 frames: VecDeque::new(),
+                keys: VecDeque::new(),
                 written: 0,
+                in_hand: 0,
             });
             queue.lane = lane;
             self.lanes.push(queue);
@@ -268,12 +290,15 @@ impl Queue {
         &mut self.lanes[at]
     }
 
-    fn count(&mut self, lane: Option<Lane>, length: usize, message: bool) {
+    fn count(&mut self, lane: Option<Lane>, length: usize, sort: Sort) {
+        let queue = self.lane(lane);
         // A frame is at most a message of some hundred MiB and its header: it fits.
-        self.lane(lane).frames.push_back(Frame { length: length as u32, message });
+        queue.frames.push_back(Frame { length: length as u32, sort });
+        if !queue.keys.is_empty() {
+            queue.keys.push_back(None);
+        }
         self.bytes += length;
-        self.messages += usize::from(message);
-        self.controls += usize::from(!message);
+        self.frames[sort as usize] += 1;
     }
 
     /// Takes a lane that is empty out, keeping its buffers for the next.
@@ -284,10 +309,12 @@ impl Queue {
         };
         let mut queue = self.lanes.swap_remove(at);
         queue.written = 0;
+        queue.in_hand = 0;
         queue.chunks.retain_mut(Chunk::is_reusable);
         queue.chunks.truncate(1);
         queue.chunks.shrink_to(RETAINED / size_of::<Chunk>());
         queue.frames.shrink_to(RETAINED / size_of::<Frame>());
+        queue.keys.shrink_to(RETAINED / size_of::<Frame>());
         if self.spare.is_none() {
             self.spare = Some(queue);
         }
@@ -298,11 +325,18 @@ impl Queue {
     pub(crate) fn check_invariants(&self) {
         let bytes: usize = self.lanes.iter().flat_map(|lane| &lane.chunks).map(|chunk| chunk.len()).sum();
         assert_eq!(bytes, self.bytes, "bytes are those in the chunks");
-        let messages = self.lanes.iter().flat_map(|lane| &lane.frames).filter(|frame| frame.message).count();
-        assert_eq!(messages, self.messages, "messages are those among the frames");
-        let frames: usize = self.lanes.iter().map(|lane| lane.frames.len()).sum();
-        assert_eq!(frames, self.messages + self.controls, "a frame is a message or a control frame");
+        for sort in [Sort::Message, Sort::Ping, Sort::Pong, Sort::Close] {
+            let frames = self.lanes.iter().flat_map(|lane| &lane.frames);
+            let count = frames.filter(|frame| frame.sort == sort).count();
+            assert_eq!(count, self.frames[sort as usize], "{sort:?} are those among the frames");
+        }
         for lane in &self.lanes {
+            let keyed = lane.keys.is_empty() || lane.keys.len() == lane.frames.len();
+            assert!(keyed, "each frame has a key or none, or nobody asks");
+            assert!(
+                lane.in_hand <= lane.chunks.iter().map(|chunk| chunk.len()).sum(),
+                "what is in hand is there"
+            );
             let frames: usize = lane.frames.iter().map(|frame| frame.length as usize).sum();
             let chunks: usize = lane.chunks.iter().map(|chunk| chunk.len()).sum();
             assert_eq!(frames, chunks + lane.written, "frames cover the chunks");
@@ -409,7 +443,7 @@ mod tests {
         push_owned(&mut queue, 0, &line, &vec![3; 4096].into());
         queue.push_shared(Some(Lane(0)), &Bytes::from_static(b"small"));
         queue.push_shared(Some(Lane(0)), &vec![4; 4096].into());
-        queue.push_control(Some(Lane(0)), |out| out.extend_from_slice(b"ping"));
+        queue.push_control(Some(Lane(0)), Sort::Ping, |out| out.extend_from_slice(b"ping"));
         push(&mut queue, 0, &length(), b"");
         queue.check_invariants();
         queue
@@ -428,7 +462,10 @@ mod tests {
             queue.check_invariants();
             assert_eq!((first.bytes, first.messages + second.messages), (split, 6));
             assert!(queue.is_empty());
-            assert_eq!((queue.bytes(), queue.messages(), queue.controls(), queue.weight()), (0, 0, 0, 0));
+            assert_eq!(
+                (queue.bytes(), queue.messages(), queue.waiting(Sort::Ping), queue.weight()),
+                (0, 0, 0, 0)
+            );
         }
     }
 

@@ -60,6 +60,12 @@ labelled! {
         NoSession => "no_session",
         /// A worker took no more messages from the others.
         MailboxFull => "mailbox_full",
+        /// Its client sent faster than it may.
+        RateLimited => "rate_limited",
+        /// It waited for a client that reads slowly, and made room for a newer one.
+        QueueOldest => "queue_oldest",
+        /// It waited for a client that reads slowly, and a newer one about the same took its place.
+        Conflated => "conflated",
     }
 }
 
@@ -88,6 +94,8 @@ labelled! {
         BadChecksum => "bad_checksum",
         /// Pings faster than 20 a second.
         PingFlood => "ping_flood",
+        /// Messages faster than the rate.
+        RateLimited => "rate_limited",
         /// The handshake was not finished in time.
         HandshakeTimeout => "handshake_timeout",
         /// Nothing was heard for the idle timeout.
@@ -100,6 +108,8 @@ labelled! {
         PluginFailed => "plugin_failed",
         /// The listener has as many connections as it may.
         TooManyConnections => "too_many_connections",
+        /// The client's network has as many connections as it may.
+        TooManyConnectionsPerClient => "too_many_connections_per_client",
         /// No endpoint of the cluster could be reached.
         UpstreamUnreachable => "upstream_unreachable",
         /// The upstream closed, in order.
@@ -131,12 +141,15 @@ impl CloseReason {
             Self::BadVersion => (1002, "frame version is not supported"),
             Self::BadChecksum => (1002, "frame checksum is wrong"),
             Self::PingFlood => (1008, "too many pings"),
+            Self::RateLimited => (1008, "sending too fast"),
             Self::HandshakeTimeout => (1008, "handshake took too long"),
             Self::IdleTimeout => (1001, "nothing heard for the idle timeout"),
             Self::SlowConsumer => (1008, "reading too slowly"),
             Self::Plugin => (1008, "refused"),
             Self::PluginFailed => (1011, "plugin failed"),
-            Self::TooManyConnections => (1013, "too many connections, try again later"),
+            Self::TooManyConnections | Self::TooManyConnectionsPerClient => {
+                (1013, "too many connections, try again later")
+            }
             Self::UpstreamUnreachable => (1013, "upstream is unreachable, try again later"),
             Self::UpstreamClosed => (1000, "upstream closed"),
             Self::UpstreamFailed => (1014, "upstream failed"),

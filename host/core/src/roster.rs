@@ -88,6 +88,7 @@ impl Roster {
         run: impl FnOnce(&mut dyn Instance, &mut Call) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let stats = &link.stats[usize::from(seat.worker.0)];
+        call.nanoseconds = 0;
         let slot = self.ready(link, seat, now)?;
         let Some(instance) = slot.instance.as_deref_mut() else { unreachable!("ready makes one") };
         stats.calls.add(1);

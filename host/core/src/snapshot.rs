@@ -1,9 +1,11 @@
 //! What all workers read and none writes: listeners, their chains and routes. Replaced whole when a plugin changes; a worker looks
 //! for a new one once per batch.
 
+use crate::conflate::KeyOf;
 use crate::id::{BindingId, ClusterId};
 use crate::message::{Direction, Transport};
 use crate::program::{Directions, Program};
+use crate::rate::{Rate, RatePolicy, SharedRate};
 use crate::stats::CallStats;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,6 +42,15 @@ impl Snapshot {
         self.listeners.iter().map(times).eq(other.listeners.iter().map(times))
     }
 
+    /// Whether messages that wait are about the same by the same rule, where there is one.
+    pub(crate) fn has_keys_of(&self, other: &Self) -> bool {
+        let rule = |listener: &ListenerPolicy| {
+            let conflates = listener.limits.slow_consumer == SlowConsumer::Conflate;
+            listener.conflate.as_ref().filter(|_| conflates).map(Arc::as_ptr).map(<*const _>::cast::<()>)
+        };
+        self.listeners.iter().map(rule).eq(other.listeners.iter().map(rule))
+    }
+
     pub(crate) fn names_all_bindings(&self) -> bool {
         let mut links = self.listeners.iter().flat_map(|listener| listener.chain.links());
         links.all(|link| self.link(link.binding).is_some())
@@ -61,6 +72,8 @@ pub struct ListenerPolicy {
     pub join: Vec<Arc<str>>,
     /// What a session may use.
     pub limits: Limits,
+    /// For [`SlowConsumer::Conflate`]: which messages are about the same.
+    pub conflate: Option<Arc<dyn KeyOf>>,
 }
 
 /// What the core knows of a cluster.
@@ -222,6 +235,39 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// Connections at once, over all workers.
     pub connections: usize,
+    /// Of these, from one network of clients; 0: no limit.
+    pub connections_per_client: usize,
+    /// What one network of clients is.
+    pub client_network: ClientNetwork,
+    /// What a client may send.
+    pub rate: Rate,
+    /// What clients may send together.
+    pub shared_rates: Arc<[SharedRate]>,
+    /// What happens to a client that sends more.
+    pub rate_policy: RatePolicy,
+}
+
+impl Limits {
+    /// Whether anybody has to look at how fast messages come.
+    pub(crate) fn is_rated(&self) -> bool {
+        self.rate.is_limited() || !self.shared_rates.is_empty()
+    }
+}
+
+/// Clients whose addresses begin with the same bits are one network: the prefix lengths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientNetwork {
+    /// Of IPv4 addresses, at most 32.
+    pub ipv4: u8,
+    /// Of IPv6 addresses, at most 128.
+    pub ipv6: u8,
+}
+
+impl Default for ClientNetwork {
+    /// One IPv4 address; of IPv6 what one site has (RFC 6177), for a host may take any address in it.
+    fn default() -> Self {
+        Self { ipv4: 32, ipv6: 64 }
+    }
 }
 
 impl Default for Limits {
@@ -236,6 +282,11 @@ impl Default for Limits {
             ping_interval: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(10),
             connections: 100_000,
+            connections_per_client: 0,
+            client_network: ClientNetwork::default(),
+            rate: Rate::default(),
+            shared_rates: Arc::new([]),
+            rate_policy: RatePolicy::default(),
         }
     }
 }
@@ -249,6 +300,14 @@ pub enum SlowConsumer {
     Close,
     /// The message is dropped and counted; the session stays.
     DropNewest,
+    /// The oldest that wait are dropped and counted, as many as it takes; the session stays.
+    DropOldest,
+    /// Who can be held back is, as under every policy: the client itself for its echoes, and its upstreams. From all others, who
+    /// must not wait for this client, the message is dropped and counted; the session stays.
+    Pause,
+    /// While it waits, a message is replaced by a newer one about the same, and counted; see [`ListenerPolicy::conflate`]. When the
+    /// queue is full all the same, the message is dropped and counted; the session stays.
+    Conflate,
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ impl Counter {
     }
 }
 
-/// Durations in buckets that double, from 1 µs to 32 ms and beyond.
+/// Durations in buckets that double, from 1 µs to a second and beyond.
 #[derive(Debug, Default)]
 pub struct Histogram {
     buckets: [Counter; Self::BOUNDS.len() + 1],
@@ -34,10 +34,10 @@ pub struct Histogram {
 
 impl Histogram {
     /// Upper bounds of the buckets in nanoseconds; one bucket more has no bound.
-    pub const BOUNDS: [u64; 16] = {
-        let mut bounds = [1_000; 16];
+    pub const BOUNDS: [u64; 21] = {
+        let mut bounds = [1_000; 21];
         let mut at = 1;
-        while at < 16 {
+        while at < bounds.len() {
             bounds[at] = bounds[at - 1] * 2;
             at += 1;
         }
@@ -105,6 +105,21 @@ pub struct WorkerStats {
     pub sends: IntakeStats,
     /// Connections, both ways, that the worker holds.
     pub connections: Counter,
+    /// How long who waits for the worker has to.
+    pub turns: TurnStats,
+}
+
+/// How a worker's time goes: everything that it does waits for the turn that is under way.
+#[derive(Debug, Default)]
+pub struct TurnStats {
+    /// How late what is due was done.
+    pub delay: Histogram,
+    /// How long turns of the sockets took, without plugins: of a share of them.
+    pub sockets: Histogram,
+    /// How long plugins took for all messages of a turn, where they were called.
+    pub plugins: Histogram,
+    /// How long turns of the timers took, without plugins.
+    pub timers: Histogram,
 }
 
 /// Messages that come in, and where they went.
@@ -198,6 +213,8 @@ pub struct ListenerStats {
     pub outbound: DeliveryStats,
     /// Messages to its clients that a plugin holds or that wait behind one, now.
     pub outbound_held: Counter,
+    /// How often the reading from a client stood still because it was too fast.
+    pub rate_pauses: Counter,
     /// Sessions ever opened.
     pub opened: Counter,
     /// Sessions open now.
@@ -255,6 +272,7 @@ impl WorkerStats {
             clusters: (0..clusters).map(|_| ClusterStats::default()).collect(),
             sends: IntakeStats::default(),
             connections: Counter::default(),
+            turns: TurnStats::default(),
         }
     }
 
@@ -270,7 +288,8 @@ mod tests {
 
     #[test]
     fn a_duration_is_counted_in_the_bucket_whose_bound_it_does_not_exceed() {
-        for nanoseconds in [0, 1, 999, 1_000, 1_001, 2_000, 2_001, 32_768_000, 32_768_001, u64::MAX / 2] {
+        for nanoseconds in [0, 1, 999, 1_000, 1_001, 2_000, 2_001, 1_048_576_000, 1_048_576_001, u64::MAX / 2]
+        {
             let histogram = Histogram::default();
             histogram.record(nanoseconds);
             let (buckets, sum) = histogram.read();

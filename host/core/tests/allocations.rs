@@ -57,6 +57,7 @@ fn worker(transport: Transport) -> Worker {
         route: Route::Echo,
         join: Vec::new(),
         limits: Limits::default(),
+        conflate: None,
     };
     let snapshot = Snapshot { version: 1, listeners: vec![listener], ..Snapshot::default() };
     let source = Arc::new(ArcSwap::from_pointee(snapshot));

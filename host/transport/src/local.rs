@@ -7,10 +7,13 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 use tokio::sync::Notify;
-use weir_core::{ConnId, Status, Time, Worker};
+use weir_core::{ConnId, Status, Time, Work, Worker};
 
 /// Bytes that one read takes at most.
 const READ_BUFFER: usize = 64 * 1024;
+
+/// One turn of the sockets in so many is measured: its end takes a reading of the clock that the others save.
+const MEASURED: u32 = 16;
 
 /// A worker and what its connections share: one read buffer, one clock, the wakers of the tasks that drive them.
 ///
@@ -24,6 +27,8 @@ pub struct Local {
     /// Emptied at the end of every turn; kept for its capacity.
     dirty: RefCell<Vec<ConnId>>,
     began: Instant,
+    /// Turns of the sockets until one is measured.
+    until_measured: Cell<u32>,
     /// When the timers wake next.
     armed: Cell<Time>,
     rearmed: Notify,
@@ -42,6 +47,7 @@ impl Local {
             wakers: RefCell::default(),
             dirty: RefCell::default(),
             began,
+            until_measured: Cell::new(MEASURED),
             armed: Cell::new(Time::NEVER),
             rearmed: Notify::new(),
             connects: Notify::new(),
@@ -102,13 +108,16 @@ impl Local {
     /// Runs the worker's timers. Never ends; each worker needs it once.
     pub async fn run_timers(&self) {
         loop {
-            let due = self.with(|worker| {
-                worker.tick();
-                worker.next_deadline()
-            });
+            let (due, now) = {
+                let mut turn = self.turn_for(Work::Timers, None);
+                turn.tick();
+                (turn.next_deadline(), turn.now())
+            };
             self.armed.set(due.unwrap_or(Time::NEVER));
             match due {
                 None => self.rearmed.notified().await,
+                // More is due than fits a turn. The others first.
+                Some(due) if due <= now => tokio::task::yield_now().await,
                 Some(due) => {
                     let at = self.began + due.since(Time::default());
                     tokio::select! {
@@ -123,9 +132,23 @@ impl Local {
     /// Begins a turn; it ends when what this gives is dropped. `own` is the connection whose driver asks: it looks after itself and
     /// is not woken.
     pub(crate) fn turn(&self, own: Option<ConnId>) -> Turn<'_> {
+        self.turn_for(Work::Sockets, own)
+    }
+
+    fn turn_for(&self, work: Work, own: Option<ConnId>) -> Turn<'_> {
         let mut worker = self.worker.borrow_mut();
         worker.turn(self.now());
-        Turn { local: self, worker, own }
+        Turn { local: self, worker, own, work }
+    }
+
+    /// Whether a turn is to be measured.
+    fn is_measured(&self, work: Work) -> bool {
+        if work == Work::Timers {
+            return true;
+        }
+        let left = self.until_measured.get() - 1;
+        self.until_measured.set(if left == 0 { MEASURED } else { left });
+        left == 0
     }
 
     /// The buffer that all reads of this thread go into.
@@ -165,6 +188,7 @@ pub(crate) struct Turn<'a> {
     local: &'a Local,
     worker: RefMut<'a, Worker>,
     own: Option<ConnId>,
+    work: Work,
 }
 
 impl Deref for Turn<'_> {
@@ -205,6 +229,10 @@ impl Drop for Turn<'_> {
         }
         if self.worker.next_deadline().is_some_and(|due| due < self.local.armed.get()) {
             self.local.rearmed.notify_one();
+        }
+        if self.local.is_measured(self.work) {
+            let took = self.local.now().since(self.worker.now());
+            self.worker.took(self.work, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         }
     }
 }

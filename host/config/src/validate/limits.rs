@@ -2,11 +2,10 @@
 
 use super::cluster::QUEUE;
 use super::{Check, HOUR, MAX_MESSAGE, MINUTE};
-use crate::value::Unlimited;
 use crate::words::{ListenerWord, SlowWord};
 use crate::{raw, zero};
 use std::time::Duration;
-use weir_core::{Limits, SlowConsumer};
+use weir_core::{ClientNetwork, Limits, SlowConsumer};
 
 /// Longer silences are no timeouts.
 const DAY: Duration = Duration::from_hours(24);
@@ -23,16 +22,25 @@ impl Check<'_> {
         if protocol.is_some_and(|protocol| protocol != ListenerWord::WebSocket) {
             self.belongs(raw.fragments.span(), "fragments", "websocket listeners", here);
         }
-        self.read_or(&raw.messages_per_second, "messages_per_second", Unlimited);
-        self.read_or(&raw.bytes_per_second, "bytes_per_second", Unlimited);
+        let (rate, shared_rates, rate_policy) = self.rates(raw);
         let slow_consumer = match self.read_or(&raw.slow_consumer, "slow_consumer", SlowWord::Close) {
             SlowWord::Close => SlowConsumer::Close,
+            SlowWord::DropOldest => SlowConsumer::DropOldest,
             SlowWord::DropNewest => SlowConsumer::DropNewest,
+            SlowWord::Pause => SlowConsumer::Pause,
+            SlowWord::Conflate => SlowConsumer::Conflate,
         };
         let accept_rate =
             self.count(&raw.accept_rate, "accept_rate", 1..=10_000_000, zero::ACCEPT_RATE.into()) as u32;
         let connections =
             self.count(&raw.connections, "connections", 1..=1 << 30, default.connections as u64) as usize;
+        let connections_per_client =
+            self.count(&raw.connections_per_client, "connections_per_client", 0..=1 << 30, 0) as usize;
+        let ClientNetwork { ipv4, ipv6 } = default.client_network;
+        let client_network = ClientNetwork {
+            ipv4: self.count(&raw.client_network.ipv4, "ipv4", 1..=32, ipv4.into()) as u8,
+            ipv6: self.count(&raw.client_network.ipv6, "ipv6", 1..=128, ipv6.into()) as u8,
+        };
         let fragments =
             self.count(&raw.fragments, "fragments", 1..=65_536, default.fragments as u64) as usize;
         let message = self.size(&raw.message, "message", 1..=MAX_MESSAGE, default.message);
@@ -59,6 +67,11 @@ impl Check<'_> {
             ping_interval,
             handshake_timeout,
             connections,
+            connections_per_client,
+            client_network,
+            rate,
+            shared_rates,
+            rate_policy,
         };
         self.pings_before_idle(raw, protocol, &limits);
         (limits, accept_rate)

@@ -71,12 +71,25 @@ impl Check<'_> {
         let route = self.route(raw, known);
         let join = self.join(raw, route.as_ref());
         let (mut limits, accept_rate) = self.limits(&raw.limits, word);
+        let conflate = self.conflate(&raw.limits, limits.slow_consumer);
         let protocol = protocol?;
         if let Protocol::Tcp { framing, .. } = &protocol {
             limits.message = max_of(framing);
         }
+        self.long_pauses(&raw.limits, limits.message);
         let (name, bind) = (name?.0.clone(), bind?.0);
-        Some(Listener { name, bind, protocol, tls, chain, route: route?, join, limits, accept_rate })
+        Some(Listener {
+            name,
+            bind,
+            protocol,
+            tls,
+            chain,
+            route: route?,
+            join,
+            limits,
+            conflate,
+            accept_rate,
+        })
     }
 
     fn protocol(&mut self, raw: &raw::Listener, word: Option<ListenerWord>) -> Option<Protocol> {

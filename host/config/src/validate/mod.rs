@@ -8,6 +8,8 @@ mod general;
 mod limits;
 mod listener;
 mod plugin;
+mod rates;
+mod slow;
 mod text;
 
 use crate::error::ConfigError;

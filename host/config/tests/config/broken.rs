@@ -105,6 +105,51 @@ fn each_is_told_where_and_what() {
                 "6:24: `idle_timeout` (1m 15s) must be longer than `ping_interval` (2m) (a silent client is pinged before it is closed; 2.5 times is usual)",
             ],
         ),
+        (
+            format!("{LISTENER}limits.messages_per_second = -1\nlimits.bytes_per_second = \"1 KB/s\""),
+            &[
+                "6:30: `messages_per_second` must be 0 or more, not -1",
+                r#"7:27: `bytes_per_second` must be a size such as "256KiB", "16 MiB" or a number of bytes, not "1 KB/s""#,
+            ],
+        ),
+        (
+            format!("{LISTENER}limits.bytes_per_second = 1_000\nlimits.rate_policy = \"wait\""),
+            &[
+                "6:27: `bytes_per_second` is too little: a message of 1MiB would take 17m 28s (raise it, or lower the longest message (`max` of `framing`, or `message`))",
+                r#"7:22: `rate_policy` cannot be "wait" (it is "pause", "drop" or "close")"#,
+            ],
+        ),
+        (
+            format!(
+                "{LISTENER}[[listener.limits.shared]]\nattribute = \"tenant\"\n[[listener.limits.shared]]\nattribute = \"tenant\"\nmessages_per_second = 1\n[[listener.limits.shared]]\nmessages_per_second = 1"
+            ),
+            &[
+                "6:1: a shared rate needs `messages_per_second` or `bytes_per_second`",
+                r#"9:13: two shared rates are of "tenant" (the first is at 7:13)"#,
+                "11:1: this shared needs `attribute` (An attribute that a plugin sets, such as \"tenant\", or one of the gateway's, such as \"weir.listener\".)",
+            ],
+        ),
+        (
+            format!("{LISTENER}limits.client_network = {{ ipv4 = 33, ipv6 = 0, ip = 1 }}"),
+            &[
+                "6:34: `ipv4` must be from 1 to 32, not 33",
+                "6:45: `ipv6` must be from 1 to 128, not 0",
+                "6:48: unknown key `ip`: did you mean `ipv4`?",
+            ],
+        ),
+        (
+            format!("{LISTENER}limits.slow_consumer = \"conflate\""),
+            &[
+                r#"6:24: `slow_consumer = "conflate"` needs `conflate` (such as `conflate = { pointer = "/symbol" }`)"#,
+            ],
+        ),
+        (
+            format!("{LISTENER}limits.conflate = {{ pointer = \"symbol\" }}"),
+            &[
+                r#"6:19: `conflate` means nothing without `slow_consumer = "conflate"`"#,
+                r#"6:31: `pointer` must be like "/symbol" or "/quote/id", not "symbol" (RFC 6901: names with "/" before each, at most 16; "~1" is a "/" in a name, "~0" a "~")"#,
+            ],
+        ),
         (format!("{LISTENER}path = \"ws\""), &[r#"6:8: `path` must begin with "/", not "ws" (write "/ws")"#]),
         (
             format!("{LISTENER}path = \"/a?b\""),

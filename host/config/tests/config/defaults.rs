@@ -4,6 +4,7 @@ use crate::{CLUSTER, LISTENER, TCP, good};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use weir_config::{ChainSpec, Config, Framing, Prefix, Protocol, load, schema};
+use weir_core::{ClientNetwork, Rate, RatePolicy, SharedRate, SlowConsumer};
 
 /// The file of the reference page, and a file that leaves out everything that has a default.
 #[test]
@@ -117,6 +118,28 @@ fn tcp_without_framing_is_that_of_zero_configuration() {
 fn over_tcp_the_framing_bounds_messages() {
     let config = good(&format!("{TCP}framing = {{ type = \"line\", max = \"4 KiB\" }}"));
     assert_eq!(config.listeners[0].limits.message, 4096);
+}
+
+#[test]
+fn rates_and_what_messages_are_about_are_read() {
+    let config = good(&format!(
+        "{LISTENER}[listener.limits]\nmessages_per_second = 50\nbytes_per_second = \"64KiB\"\nrate_policy = \"drop\"\n\
+         slow_consumer = \"conflate\"\nconflate = {{ pointer = \"/a~1b/0\" }}\n\
+         connections_per_client = 20\nclient_network = {{ ipv4 = 24 }}\n\
+         [[listener.limits.shared]]\nattribute = \"tenant\"\nmessages_per_second = 500\n"
+    ));
+    let listener = &config.listeners[0];
+    let limits = &listener.limits;
+    assert_eq!(limits.rate, Rate { messages: 50, bytes: 65_536 });
+    assert_eq!(limits.rate_policy, RatePolicy::Drop);
+    let shared = SharedRate { attribute: "tenant".into(), rate: Rate { messages: 500, bytes: 0 } };
+    assert_eq!(*limits.shared_rates, [shared]);
+    assert_eq!(limits.slow_consumer, SlowConsumer::Conflate);
+    assert_eq!(listener.conflate.as_ref().expect("it is there").tokens(), ["a/b", "0"]);
+    assert_eq!(
+        (limits.connections_per_client, limits.client_network),
+        (20, ClientNetwork { ipv4: 24, ipv6: 64 })
+    );
 }
 
 #[test]

@@ -19,22 +19,6 @@ fn each_says_that_it_is_not_available() {
             format!("weir.toml:6:15: `compression = \"permessage-deflate\"` {later}; leave it \"off\""),
         ),
         (
-            format!("{LISTENER}limits.slow_consumer = \"drop-oldest\""),
-            format!("weir.toml:6:24: `slow_consumer = \"drop-oldest\"` {later}; use \"close\" or \"drop-newest\""),
-        ),
-        (
-            format!("{LISTENER}limits.slow_consumer = \"pause\""),
-            format!("weir.toml:6:24: `slow_consumer = \"pause\"` {later}; use \"close\" or \"drop-newest\""),
-        ),
-        (
-            format!("{LISTENER}limits.messages_per_second = 10"),
-            format!("weir.toml:6:30: `messages_per_second = 10` {later}; leave it 0"),
-        ),
-        (
-            format!("{LISTENER}limits.bytes_per_second = 1_000"),
-            format!("weir.toml:6:27: `bytes_per_second = 1000` {later}; leave it 0"),
-        ),
-        (
             format!("{CLUSTER}sessions = \"shared\""),
             format!("weir.toml:5:12: `sessions = \"shared\"` {later}; leave it \"dedicated\""),
         ),

@@ -41,6 +41,7 @@ impl State {
                 &mut self.call,
                 |instance, call| instance.message(&message, call),
             );
+            self.in_plugins += self.call.nanoseconds;
             let verdict = match answer {
                 Ok(verdict) => {
                     let stats = &link.stats[usize::from(self.seat.worker.0)];

@@ -5,6 +5,7 @@ use crate::conn::{Conn, End, Role};
 use crate::id::ConnId;
 use crate::lifecycle::{LifeEvent, Phase};
 use crate::message::Direction;
+use crate::queue::Sort;
 use crate::reason::{CloseReason, DropReason};
 use crate::roster::Entry;
 use crate::snapshot::Snapshot;
@@ -222,6 +223,8 @@ impl State {
             }
         }
         let Some(session) = self.conns.get_mut(id).and_then(Conn::session_mut) else { return };
+        // It is nobody that the others of its pools have to share with.
+        session.meter = None;
         let upstreams = std::mem::take(&mut session.upstreams);
         let told = usize::from(std::mem::take(&mut session.told));
         let chain = session.chain.clone();
@@ -330,7 +333,7 @@ impl State {
         let said = conn.end().said;
         // RFC 6455, section 7.4.1: 1005 and 1006 stand for frames that were not there.
         let close = websocket::may_be_sent(said.code).then_some((said.code, &*said.reason));
-        self.push_control(id, |mask, out| websocket::encode_close(close, mask, out));
+        self.push_control(id, Sort::Close, |mask, out| websocket::encode_close(close, mask, out));
     }
 
     /// What waits for a connection that is gone is dropped and counted.

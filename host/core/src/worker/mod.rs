@@ -15,15 +15,20 @@
 
 mod chain;
 mod effects;
+mod effort;
 mod ends;
 mod hold;
 mod output;
 mod post;
+mod rates;
 mod receive;
 mod route;
+mod slow;
 #[cfg(test)]
 mod tests;
 mod timers;
+
+pub use effort::Work;
 
 use crate::attribute::Directory;
 use crate::conn::{Conn, End, Parcel};
@@ -78,6 +83,10 @@ pub(crate) struct State {
     /// What deliveries led to in the call from outside that is under way; see [`State::bear`].
     pub(crate) offspring: usize,
     pub(crate) names: Names,
+    /// See [`Worker::effort`].
+    pub(crate) effort: u64,
+    /// Nanoseconds that plugins took of this turn's messages.
+    pub(crate) in_plugins: u64,
     /// State of the generator of masking keys.
     pub(crate) seed: u64,
 }
@@ -209,6 +218,8 @@ impl Worker {
                 call: Call::default(),
                 offspring: 0,
                 names: Names::default(),
+                effort: 0,
+                in_plugins: 0,
                 seed: seed | 1,
             },
         }
@@ -217,10 +228,12 @@ impl Worker {
     /// Begins a batch of calls: sets the time and takes up a snapshot that is newer, with the instances of its plugins.
     pub fn turn(&mut self, now: Time) {
         self.state.now = self.state.now.max(now);
+        self.begin_effort();
         let source = self.source.load();
         if !Arc::ptr_eq(&source, &self.snapshot) {
             debug_assert!(source.names_all_bindings(), "a chain has a link that `bindings` does not have");
             let same_times = self.snapshot.has_times_of(&source);
+            let same_keys = self.snapshot.has_keys_of(&source);
             self.snapshot = Arc::clone(&source);
             self.state.roster.adopt(&self.snapshot, &self.state.seat, self.state.now);
             if !same_times {
@@ -228,6 +241,9 @@ impl Worker {
                 for id in self.state.conns.ids() {
                     self.state.arm(&self.snapshot, id);
                 }
+            }
+            if !same_keys {
+                self.state.forget_keys();
             }
         }
     }
@@ -380,6 +396,8 @@ impl State {
                     conn.pauses.contains(Pauses::HELD),
                     "{id} is held"
                 );
+                let metered = session.meter.as_ref().is_some_and(|meter| meter.until != Time::NEVER);
+                assert_eq!(metered, conn.pauses.contains(Pauses::RATE), "{id} waits for its rate");
                 let queued = |upstream| self.conns.get(upstream).is_some_and(|conn| conn.queue.is_some());
                 let upstream = session.upstreams.iter().any(|(_, upstream)| queued(*upstream));
                 assert!(upstream || !conn.pauses.contains(Pauses::UPSTREAM), "{id} waits for an upstream");

@@ -1,28 +1,35 @@
 //! Messages on their way to a peer: the outbound chain, the queue, what is written.
 
 use super::{State, Worker};
+use crate::conflate::Key;
 use crate::conn::{Conn, Parcel, Pauses, Role};
 use crate::id::{ConnId, Lane, SessionId};
 use crate::lifecycle::{LifeEvent, Phase};
 use crate::message::{Direction, Kind, Message, Payload};
-use crate::queue::Tally;
+use crate::queue::{Sort, Tally};
 use crate::reason::DropReason;
 use crate::snapshot::{Progress, SlowConsumer, Snapshot};
 use crate::time::Time;
 use bytes::{Bytes, BytesMut};
-use weir_codec::Wire;
 use weir_codec::websocket::Role as WebSocketRole;
+use weir_codec::{Wire, websocket};
 
 /// So many empty queues are kept for the next connection that has something to write.
 const SPARE_QUEUES: usize = 256;
-/// So many pings and pongs wait for a peer: as many as it may ask for in a second.
-const CONTROLS: usize = 20;
 
 impl Worker {
     /// So many bytes of a connection's queue were handed to the transport.
     pub fn written(&mut self, id: ConnId, lane: Lane, bytes: usize) {
         self.state.written(&self.snapshot, id, lane, bytes);
         self.state.run(&self.snapshot);
+    }
+
+    /// So many bytes at the beginning of a lane were taken by the transport, which has not written them yet: nothing is taken out
+    /// from there. Said anew after each write that takes no more.
+    pub fn in_hand(&mut self, id: ConnId, lane: Lane, bytes: usize) {
+        if let Some(queue) = self.state.conns.get_mut(id).and_then(|conn| conn.queue.as_mut()) {
+            queue.in_hand(lane, bytes);
+        }
     }
 
     /// The first frame of the lane cannot be sent by this transport.
@@ -49,6 +56,7 @@ impl State {
         hops: u8,
         pressed: bool,
     ) {
+        self.effort += 1;
         let conn = self.conns.get_mut(id);
         let takes_output = conn.as_ref().is_some_and(|conn| conn.phase.takes_output());
         let Some(session) = conn.and_then(Conn::session_mut) else {
@@ -84,7 +92,9 @@ impl State {
         snapshot: &Snapshot,
         id: SessionId,
         frame: &Result<Bytes, DropReason>,
+        key: Option<Key>,
     ) {
+        self.effort += 1;
         let Some(conn) = self.conns.get_mut(id) else { return };
         let lane = conn.lane(None);
         let Some(session) = conn.session_mut() else { return };
@@ -97,6 +107,10 @@ impl State {
             Err(reason) => return stats.dropped.of(*reason).add(1),
         };
         let limit = snapshot.listeners[listener].limits.queue;
+        if let Some(key) = key {
+            self.enqueue_keyed(snapshot, id, lane, frame, key, false);
+            return;
+        }
         if conn.has_room(frame.len(), limit) {
             let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
             queue.push_shared(lane, frame);
@@ -104,10 +118,20 @@ impl State {
                 self.overfull(snapshot, id);
             }
             self.mark_dirty(id);
+        } else if self.make_room(snapshot, id, lane, frame.len()) {
+            self.push_frame(id, lane, frame);
         } else {
-            stats.dropped.of(DropReason::QueueFull).add(1);
+            self.stats.listeners[listener].outbound.dropped.of(DropReason::QueueFull).add(1);
             self.overfull(snapshot, id);
         }
+    }
+
+    /// Queues a frame.
+    pub(crate) fn push_frame(&mut self, id: SessionId, lane: Option<Lane>, frame: &Bytes) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
+        queue.push_shared(lane, frame);
+        self.mark_dirty(id);
     }
 
     /// An outbound message has passed its chain.
@@ -117,8 +141,15 @@ impl State {
             self.drop_message(message, DropReason::SessionEnded);
             return;
         };
-        let limit = snapshot.listeners[self.listener_of(id)].limits.queue;
-        if !message.pressed && !conn.has_room(message.payload.len(), limit) {
+        let policy = &snapshot.listeners[self.listener_of(id)];
+        let limit = policy.limits.queue;
+        if let Some(key) = policy.key(&message.payload) {
+            self.conflate(snapshot, message, key);
+            return;
+        }
+        let (lane, length) = (conn.lane(message.lane), message.payload.len());
+        let room = message.pressed || conn.has_room(length, limit);
+        if !room && !self.make_room(snapshot, id, lane, length) {
             self.drop_message(message, DropReason::QueueFull);
             self.overfull(snapshot, id);
             return;
@@ -157,28 +188,35 @@ impl State {
         Ok(())
     }
 
-    /// Queues a control frame, if the wire has such. So many may wait; a peer that reads none of them is sent no more, except the
-    /// last.
-    pub(crate) fn push_ping_or_pong(
-        &mut self,
-        id: ConnId,
-        write: impl FnOnce(Option<[u8; 4]>, &mut BytesMut),
-    ) {
-        let waiting =
-            self.conns.get(id).and_then(|conn| conn.queue.as_ref()).map_or(0, |queue| queue.controls());
-        if waiting < CONTROLS {
-            self.push_control(id, write);
+    /// Queues a ping, if the wire has such, and none waits: a peer that has not read the last one is not asked again.
+    pub(crate) fn push_ping(&mut self, id: ConnId) {
+        let queue = self.conns.get(id).and_then(|conn| conn.queue.as_ref());
+        if queue.is_none_or(|queue| queue.waiting(Sort::Ping) == 0) {
+            self.push_control(id, Sort::Ping, |mask, out| websocket::encode_ping(b"", mask, out));
         }
     }
 
+    /// Queues a pong, if the wire has such.
+    pub(crate) fn push_pong(&mut self, id: ConnId, payload: &[u8]) {
+        self.push_control(id, Sort::Pong, |mask, out| websocket::encode_pong(payload, mask, out));
+    }
+
     /// Queues a control frame, if the wire has such.
-    pub(crate) fn push_control(&mut self, id: ConnId, write: impl FnOnce(Option<[u8; 4]>, &mut BytesMut)) {
-        let mask = self.mask();
+    pub(crate) fn push_control(
+        &mut self,
+        id: ConnId,
+        sort: Sort,
+        write: impl FnOnce(Option<[u8; 4]>, &mut BytesMut),
+    ) {
+        let (mask, now) = (self.mask(), self.now);
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Wire::WebSocket { role } = conn.wire else { return };
         let mask = (role == WebSocketRole::Client).then_some(mask);
         let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
-        queue.push_control(Some(Lane::ONLY), |out| write(mask, out));
+        match sort {
+            Sort::Pong => queue.push_pong(Some(Lane::ONLY), now, |out| write(mask, out)),
+            _ => queue.push_control(Some(Lane::ONLY), sort, |out| write(mask, out)),
+        }
         self.mark_dirty(id);
     }
 
@@ -193,7 +231,7 @@ impl State {
     }
 
     /// The queue is over half full: from now on the grace runs.
-    fn overfull(&mut self, snapshot: &Snapshot, id: SessionId) {
+    pub(crate) fn overfull(&mut self, snapshot: &Snapshot, id: SessionId) {
         let policy = snapshot.listeners[self.listener_of(id)].limits.slow_consumer;
         let now = self.now;
         let Some(conn) = self.conns.get_mut(id) else { return };

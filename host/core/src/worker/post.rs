@@ -32,7 +32,7 @@ impl Worker {
     }
 
     /// Letters from another worker, in the order in which they were written.
-    pub fn deliver(&mut self, letters: Vec<Mail>) {
+    pub fn deliver(&mut self, letters: impl IntoIterator<Item = Mail>) {
         for Mail(letter) in letters {
             match letter {
                 Letter::Publish { group, kind, payload, hops } => {

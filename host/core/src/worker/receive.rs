@@ -11,7 +11,7 @@ use crate::reason::CloseReason;
 use crate::roster::Entry;
 use crate::snapshot::{OnFailure, Progress, Route, Snapshot};
 use crate::verdict::Rejection;
-use weir_codec::{WireError, websocket};
+use weir_codec::WireError;
 
 /// Pings that a peer may send in a second.
 const PINGS_A_SECOND: u32 = 20;
@@ -63,7 +63,7 @@ impl Worker {
             state.close(&self.snapshot, id, reason);
             state.run(&self.snapshot);
         } else if conn.phase.takes_output() {
-            state.push_ping_or_pong(id, |mask, out| websocket::encode_pong(payload, mask, out));
+            state.push_pong(id, payload);
         }
         state.flow(id)
     }
@@ -186,6 +186,8 @@ impl State {
         match &mut conn.role {
             Role::Session(session) => {
                 let sequence = session.next_sequence(Direction::Inbound);
+                let waits = session.held[Direction::Inbound as usize].is_some();
+                let rated = snapshot.listeners[session.listener.index()].limits.is_rated();
                 let stats = &self.stats.listeners[session.listener.index()].inbound;
                 stats.received.add(1);
                 stats.received_bytes.add(payload.len() as u64);
@@ -199,7 +201,10 @@ impl State {
                     hops: 0,
                     pressed: false,
                 };
-                if session.held[Direction::Inbound as usize].is_some() {
+                if rated && !self.meter(snapshot, &message) {
+                    return;
+                }
+                if waits {
                     // Its driver was told to pause; what comes all the same must not overtake.
                     self.wait_in_line(Parcel::pack(message));
                 } else {

@@ -1,5 +1,6 @@
 //! Where messages go: clusters, groups, sessions, back.
 
+use super::slow::Keys;
 use super::{Connect, State, Task};
 use crate::conn::{Conn, Pauses, Role, Upstream};
 use crate::id::{ClusterId, ConnId, SessionId};
@@ -191,6 +192,7 @@ impl State {
         let members = self.groups.take_members(group);
         self.bear(hops, members.len());
         let mut frames: Vec<(Wire, Result<Bytes, DropReason>)> = Vec::new();
+        let mut keys = Keys::default();
         for &member in &members {
             let Some(conn) = self.conns.get(member) else { continue };
             let Some(session) = conn.session() else { continue };
@@ -208,7 +210,8 @@ impl State {
                 frames.push((conn.wire.clone(), encoded));
                 frames.len() - 1
             };
-            self.offer_frame(snapshot, member, &frames[framed].1);
+            let key = keys.of(session.listener, policy, payload);
+            self.offer_frame(snapshot, member, &frames[framed].1, key);
         }
         self.groups.put_back(group, members);
     }

@@ -10,12 +10,20 @@ use crate::roster::Entry;
 use crate::snapshot::{SlowConsumer, Snapshot};
 use crate::time::Time;
 use crate::wheel::{Wheel, tick_of};
-use weir_codec::websocket;
+
+/// So many connections are looked at in one turn: at a microsecond each, the others wait for half a millisecond.
+const CONNECTIONS: usize = 512;
 
 impl Worker {
-    /// Does what is due. Call after [`Worker::turn`].
+    /// Does what is due, or as much of it as fits a turn: then [`Worker::next_deadline`] is not in the future. Call after
+    /// [`Worker::turn`].
     pub fn tick(&mut self) {
-        while let Some(id) = self.state.wheel.due(self.state.now) {
+        let now = self.state.now;
+        if let Some(due) = self.next_deadline().filter(|due| *due <= now) {
+            self.state.stats.turns.delay.record(now.since(due).as_nanos() as u64);
+        }
+        for _ in 0..CONNECTIONS {
+            let Some(id) = self.state.wheel.due(now) else { break };
             if let Some(conn) = self.state.conns.get_mut(id) {
                 conn.armed = Wheel::UNARMED;
             }
@@ -93,19 +101,20 @@ impl State {
                 Due::Idle => self.close(snapshot, id, CloseReason::IdleTimeout),
                 Due::Slow => self.close(snapshot, id, CloseReason::SlowConsumer),
                 Due::Ping => {
-                    self.push_ping_or_pong(id, |mask, out| websocket::encode_ping(b"", mask, out));
+                    self.push_ping(id);
                     if let Some(conn) = self.conns.get_mut(id) {
                         conn.pinged = true;
                     }
                 }
                 Due::Hold(direction) => self.expire(snapshot, id, direction),
+                Due::Rate => self.rate_over(snapshot, id),
             }
         }
     }
 
-    fn deadlines(snapshot: &Snapshot, conn: &Conn) -> [(Time, Due); 6] {
+    fn deadlines(snapshot: &Snapshot, conn: &Conn) -> [(Time, Due); 7] {
         let never = (Time::NEVER, Due::Phase);
-        let mut all = [never; 6];
+        let mut all = [never; 7];
         match conn.phase {
             Phase::Ended | Phase::ExpectConnected => return all,
             Phase::ExpectFlushed | Phase::ExpectPeerEnd => {
@@ -121,6 +130,7 @@ impl State {
         let ours = conn.pauses.contains(Pauses::HELD)
             || conn.pauses.contains(Pauses::UPSTREAM)
             || conn.pauses.contains(Pauses::MAILBOX)
+            || conn.pauses.contains(Pauses::RATE)
             || session.held[Direction::Outbound as usize].is_some();
         if !ours && !session.transport.has_lanes() {
             if !limits.idle_timeout.is_zero() {
@@ -138,6 +148,9 @@ impl State {
                 all[place] = (until, Due::Hold(direction));
             }
         }
+        if let Some(meter) = &session.meter {
+            all[6] = (meter.until, Due::Rate);
+        }
         all
     }
 }
@@ -149,4 +162,5 @@ enum Due {
     Slow,
     Ping,
     Hold(Direction),
+    Rate,
 }

@@ -53,6 +53,8 @@ pub(crate) struct Peer {
     decoders: HashMap<Lane, Decoder>,
     /// The last sequence by origin and path.
     seen: HashMap<(usize, String), u64>,
+    /// What its transport has taken and not written: what is written next begins with it.
+    pub(crate) in_hand: HashMap<Lane, Vec<u8>>,
     /// It has said its last.
     pub(crate) done: bool,
     /// The gateway's close frame has arrived.
@@ -73,6 +75,7 @@ impl Peer {
             wire,
             decoders: HashMap::new(),
             seen: HashMap::new(),
+            in_hand: HashMap::new(),
             done: false,
             was_closed: false,
             was_finished: false,

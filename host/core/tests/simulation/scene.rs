@@ -1,5 +1,6 @@
 //! Listeners, clusters and chains, and how they change.
 
+use crate::payload;
 use crate::plugin::{Gossip, PARTS, Part, Play};
 use crate::rng::Rng;
 use std::sync::{Arc, Mutex};
@@ -7,8 +8,8 @@ use std::time::Duration;
 use weir_codec::websocket::Role;
 use weir_codec::{Framing, Prefix, Wire};
 use weir_core::{
-    BindingId, CallStats, Chain, ClusterId, ClusterPolicy, Directions, Limits, Link, ListenerPolicy,
-    OnFailure, Route, SlowConsumer, Snapshot, Transport,
+    BindingId, CallStats, Chain, ClusterId, ClusterPolicy, Directions, Key, KeyOf, Limits, Link,
+    ListenerPolicy, OnFailure, Rate, RatePolicy, Route, SharedRate, SlowConsumer, Snapshot, Transport,
 };
 
 /// The longest message on any wire.
@@ -82,6 +83,56 @@ pub(crate) const STAGES: [Stage; 14] = [
 
 pub(crate) const CLUSTERS: [&str; 2] = ["alpha", "beta"];
 
+/// What a client is to get whole is thrown away by nobody.
+fn slow_consumer(rng: &mut Rng, complete: bool) -> SlowConsumer {
+    let policies = [
+        SlowConsumer::Close,
+        SlowConsumer::Close,
+        SlowConsumer::DropNewest,
+        SlowConsumer::Pause,
+        SlowConsumer::DropOldest,
+        SlowConsumer::Conflate,
+    ];
+    rng.pick(if complete { &policies[..4] } else { &policies })
+}
+
+fn rate(rng: &mut Rng) -> Rate {
+    Rate { messages: rng.pick(&[0, 0, 0, 5, 50]), bytes: rng.pick(&[0, 0, 0, 1_000, 10_000]) }
+}
+
+/// What the host plugin says of a session, and what the gateway does.
+fn shared_rates(rng: &mut Rng) -> Arc<[SharedRate]> {
+    let mut rates = Vec::new();
+    for (attribute, messages) in [("user", 200), ("weir.tls.sni", 100)] {
+        if rng.chance(300) {
+            let rate = Rate { messages, bytes: rng.pick(&[0, 50_000]) };
+            rates.push(SharedRate { attribute: attribute.into(), rate });
+        }
+    }
+    rates.into()
+}
+
+fn rate_policy(rng: &mut Rng, complete: bool) -> RatePolicy {
+    match rng.below(20) {
+        0 => RatePolicy::Close,
+        1..=6 if !complete => RatePolicy::Drop,
+        _ => RatePolicy::Pause,
+    }
+}
+
+/// Messages of one client by one way are about the same.
+#[derive(Debug)]
+struct ByWay;
+
+impl KeyOf for ByWay {
+    fn key(&self, payload: &[u8]) -> Option<Key> {
+        let (origin, path, _) = payload::read(payload)?;
+        let hash =
+            path.bytes().fold(origin as u64 + 1, |hash, byte| hash.wrapping_mul(1_000_003) ^ u64::from(byte));
+        Some(Key::new(hash))
+    }
+}
+
 /// Makes one snapshot after another.
 pub(crate) struct Script {
     version: u64,
@@ -145,16 +196,16 @@ impl Script {
                 limits: Limits {
                     message: MESSAGE,
                     queue: rng.pick(&[QUEUE / 2, QUEUE]),
-                    slow_consumer: rng.pick(&[
-                        SlowConsumer::Close,
-                        SlowConsumer::Close,
-                        SlowConsumer::DropNewest,
-                    ]),
+                    slow_consumer: slow_consumer(rng, stage.complete),
                     slow_grace: grace,
                     idle_timeout: Duration::from_secs(20),
                     ping_interval: Duration::from_secs(8),
+                    rate: rate(rng),
+                    shared_rates: shared_rates(rng),
+                    rate_policy: rate_policy(rng, stage.complete),
                     ..Limits::default()
                 },
+                conflate: Some(Arc::new(ByWay)),
             });
         }
         let wires = [length(), Wire::WebSocket { role: Role::Client }];

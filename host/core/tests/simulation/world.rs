@@ -410,7 +410,19 @@ impl World {
             let count = queue.slices(lane, &mut slices);
             let mut bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
             assert!(!bytes.is_empty(), "a lane of the queue has something to write");
+            let in_hand = peer.in_hand.remove(&lane).unwrap_or_default();
+            assert!(bytes.starts_with(&in_hand), "what was in hand is not there any more");
+            if self.rng.chance(100) {
+                // Taken, and not written yet, as TLS does it.
+                bytes.truncate(in_hand.len().max(budget));
+                worker.in_hand(id, lane, bytes.len());
+                peer.in_hand.insert(lane, bytes);
+                continue;
+            }
             bytes.truncate(budget);
+            if let Some(rest) = in_hand.get(bytes.len()..).filter(|rest| !rest.is_empty()) {
+                peer.in_hand.insert(lane, rest.to_vec());
+            }
             worker.written(id, lane, bytes.len());
             let (messages, pings) = peer.hear(lane, bytes);
             for (kind, payload) in messages {
@@ -613,6 +625,7 @@ impl World {
             all(&|stats| stats.outbound.offered.value()),
             all(&|stats| stats.outbound.delivered.value()),
         );
+        println!("paused for their rates {}", all(&|stats| stats.rate_pauses.value()));
         for reason in DropReason::ALL {
             let inbound = all(&|stats| stats.inbound.dropped.of(*reason).value());
             let outbound = all(&|stats| stats.outbound.dropped.of(*reason).value());

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use weir_core::{
     CallStats, CloseReason, Counter, DeliveryStats, DropReason, Ends, FailureCause, Histogram, IntakeStats,
-    TargetKind,
+    TargetKind, TurnStats,
 };
 use weir_plugin::{HistogramReading, Value};
 
@@ -32,7 +32,8 @@ impl Collector for Metrics {
         self.sends(&mut page)?;
         self.plugins(&mut page)?;
         self.plugins_own(&mut page)?;
-        self.gateway(&mut page)
+        self.gateway(&mut page)?;
+        self.workers(&mut page)
     }
 }
 
@@ -46,6 +47,11 @@ impl Metrics {
         };
         page.gauge("sessions", "Sessions open now", each(&|stats| stats.sessions.value()))?;
         page.counter("sessions_opened", "Sessions ever opened", each(&|stats| stats.opened.value()))?;
+        page.counter(
+            "rate_pauses",
+            "How often reading from a client stopped because it sent faster than it may",
+            each(&|stats| stats.rate_pauses.value()),
+        )?;
         page.counter(
             "messages_received",
             "Messages accepted from clients",
@@ -287,6 +293,35 @@ impl Metrics {
         page.gauge("workers", "Worker threads", vec![(Vec::new(), self.0.stats.len() as u64)])?;
         let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
         page.gauge("build", "1, with the version as a label", vec![(version, 1)])
+    }
+}
+
+impl Metrics {
+    /// How the workers' time goes.
+    fn workers(&self, page: &mut Page<'_, '_>) -> fmt::Result {
+        let of = |read: &dyn Fn(&TurnStats) -> &Histogram, kind: Option<&str>| -> Vec<_> {
+            let workers = self.0.stats.iter().enumerate();
+            let reading = workers.map(|(at, stats)| {
+                let mut labels = vec![("worker", at.to_string())];
+                labels.extend(kind.map(|kind| ("kind", kind.to_owned())));
+                let (buckets, sum) = read(&stats.turns).read();
+                (labels, buckets, sum)
+            });
+            reading.collect()
+        };
+        page.histogram(
+            "worker_delay",
+            "How late what was due was done: the wait of everything that a worker does",
+            of(&|turns| &turns.delay, None),
+        )?;
+        let mut turns = of(&|turns| &turns.sockets, Some("sockets"));
+        turns.extend(of(&|turns| &turns.plugins, Some("plugins")));
+        turns.extend(of(&|turns| &turns.timers, Some("timers")));
+        page.histogram(
+            "worker_turn",
+            "How long turns took, by what they did; of sockets one turn in sixteen, plugins apart from both",
+            turns,
+        )
     }
 }
 

@@ -1,11 +1,12 @@
 //! From a configuration to everything that a start needs, short of sockets: certificates, clusters, the plugin engine.
 
+use super::conflate::AtPointer;
 use anyhow::Context;
 use etcetera::BaseStrategy;
 use std::path::PathBuf;
 use std::sync::Arc;
 use weir_config::{Cache, ClusterProtocol, Config, RouteSpec, Workers};
-use weir_core::{ClusterId, ClusterPolicy, ListenerId, ListenerPolicy, Route, Transport};
+use weir_core::{ClusterId, ClusterPolicy, KeyOf, ListenerId, ListenerPolicy, Route, Transport};
 use weir_plugin::{Runtime, RuntimeOptions};
 use weir_transport::ListenerSpec;
 use weir_transport::tls::{self, Files, SelfSigned};
@@ -150,6 +151,10 @@ pub(crate) fn listener_policies(config: &Config) -> Vec<ListenerPolicy> {
         },
         join: listener.join.iter().map(|group| group.as_str().into()).collect(),
         limits: listener.limits.clone(),
+        conflate: listener
+            .conflate
+            .as_ref()
+            .map(|pointer| Arc::new(AtPointer::new(pointer)) as Arc<dyn KeyOf>),
     };
     config.listeners.iter().map(policy).collect()
 }

@@ -3,6 +3,7 @@
 mod assemble;
 mod banner;
 mod check;
+mod conflate;
 mod directory;
 mod keeper;
 mod load;

@@ -16,6 +16,9 @@ use weir_upstream::Cluster;
 /// Batches of letters that a mailbox holds; whoever finds it full keeps its letters and stops reading what makes more.
 const MAILBOX: usize = 16;
 
+/// Deliveries of letters from other workers in one turn.
+const DELIVERIES: u64 = 2048;
+
 /// For goodbyes that nothing guarantees an answer to.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -188,7 +191,11 @@ async fn post_to(local: Rc<Local>, to: WorkerId, mailbox: mpsc::Sender<Vec<Mail>
 /// Takes letters in.
 async fn take_in(local: Rc<Local>, mut mailbox: mpsc::Receiver<Vec<Mail>>) {
     while let Some(letters) = mailbox.recv().await {
-        local.with(|worker| worker.deliver(letters));
+        let mut letters = letters.into_iter();
+        while !local.with(|worker| worker.deliver_some(&mut letters, DELIVERIES)) {
+            // The worker's own clients first.
+            tokio::task::yield_now().await;
+        }
     }
 }
 

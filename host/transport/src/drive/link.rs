@@ -16,14 +16,20 @@ pub trait Link: Unpin {
     /// What turns the lane's bytes into messages; `None`: there is no such lane any more.
     fn decoder(&mut self, lane: Lane) -> Option<&mut Decoder>;
 
-    /// Writes the beginning of `slices`, at least one byte. After `Pending` the driver comes back with slices that begin with the same
-    /// bytes, unless the connection has ended.
+    /// Writes the beginning of `slices`, at least one byte. After `Pending` the driver comes back with slices that begin with the bytes
+    /// [in hand](Self::in_hand), unless the connection has ended; behind them there may be others than before.
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         lane: Lane,
         slices: &[IoSlice<'_>],
     ) -> Poll<Result<usize, WriteError>>;
+
+    /// Bytes of the lane that were taken and are not written yet: those after a `poll_write` that was `Pending`.
+    fn in_hand(&self, lane: Lane) -> usize {
+        let _ = lane;
+        0
+    }
 
     /// Sends one datagram whole.
     fn poll_send(&mut self, cx: &mut Context<'_>, datagram: Bytes) -> Poll<Result<usize, WriteError>> {

@@ -234,6 +234,7 @@ impl<L: Link> Session<L> {
                     return (bytes.len(), worker.broken(id, &error));
                 }
             };
+            let before = worker.effort();
             // After `Stop` the rest is decoded all the same: a close frame may be in it. The worker takes nothing else.
             flow = match event {
                 None => return (bytes.len(), flow),
@@ -242,6 +243,7 @@ impl<L: Link> Session<L> {
                 Some(Event::Pong(_)) => flow,
                 Some(Event::Close(said)) => worker.peer_ended(id, Some(said)),
             };
+            pass.pay(worker.effort() - before);
             if flow == Flow::Pause || at == bytes.len() {
                 return (at, flow);
             }
@@ -285,6 +287,7 @@ impl<L: Link> Session<L> {
             match written {
                 Poll::Pending => {
                     blocked += 1;
+                    worker.in_hand(id, lane, self.link.in_hand(lane));
                     continue;
                 }
                 Poll::Ready(Ok(bytes)) => worker.written(id, lane, bytes),

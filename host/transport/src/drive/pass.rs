@@ -4,6 +4,9 @@
 const READS: u8 = 8;
 /// Messages, control frames among them: at a microsecond each, a plugin's among that, half a millisecond.
 const MESSAGES: u16 = 512;
+/// Deliveries that cost as much as a message. One to its sender or its upstream is in the message's price; a message to a large group
+/// is as dear as its receivers are many.
+const DELIVERIES: u64 = 4;
 /// Vectored writes.
 const WRITES: u8 = 16;
 
@@ -40,6 +43,12 @@ impl Pass {
         true
     }
 
+    /// Counts what a message led to.
+    pub(super) const fn pay(&mut self, deliveries: u64) {
+        let price = deliveries / DELIVERIES;
+        self.messages = if price < self.messages as u64 { self.messages - price as u16 } else { 0 };
+    }
+
     pub(super) const fn may_write(&self) -> bool {
         self.writes > 0
     }
@@ -66,5 +75,25 @@ impl Pass {
     /// Whether something was left undone that nobody will wake the task for.
     pub(super) const fn is_spent(&self) -> bool {
         self.messages == 0 || (self.read && self.reads == 0) || self.writes == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_to_many_is_as_dear_as_they_are() {
+        let count = |deliveries: u64| {
+            let mut pass = Pass::new();
+            let mut messages = 0;
+            while pass.may_decode() {
+                pass.pay(deliveries);
+                messages += 1;
+            }
+            assert!(pass.is_spent());
+            messages
+        };
+        assert_eq!([0, 1, 3, 4, 100, 2_044, 1 << 40].map(count), [512, 512, 512, 256, 20, 1, 1]);
     }
 }

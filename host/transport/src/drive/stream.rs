@@ -70,6 +70,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link for StreamLink<S> {
         }
     }
 
+    fn in_hand(&self, _: Lane) -> usize {
+        self.unflushed as usize
+    }
+
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Finished>> {
         ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         self.shut = true;

@@ -52,7 +52,7 @@ pub(super) async fn run(gate: &Rc<Gate>, source: &impl Source) {
 }
 
 fn enter(gate: &Rc<Gate>, stream: TcpStream, peer: SocketAddr) {
-    let Some(admission) = gate.admit() else { return };
+    let Some(admission) = gate.admit(peer.ip()) else { return };
     // Messages leave when the turn ends; the kernel is not to wait for more. It fails only if the peer is gone.
     let _ = stream.set_nodelay(true);
     handshake::begin(gate, stream, peer, admission);
@@ -149,6 +149,7 @@ mod tests {
             route: Route::Echo,
             join: Vec::new(),
             limits: Limits::default(),
+            conflate: None,
         };
         let snapshot = Snapshot { version: 1, listeners: vec![policy], ..Snapshot::default() };
         let stats = Arc::new(WorkerStats::new(1, 0));
@@ -166,7 +167,7 @@ mod tests {
             limits: Limits::default(),
             accept_rate: 0,
         };
-        let admissions = Admissions::new(10);
+        let admissions = Admissions::new(&Limits { connections: 10, ..Limits::default() });
         let listener = Listener { spec, admissions, tls: None, quic: None, rules: None, workers: 1 };
         let local = Local::new(worker, std::time::Instant::now());
         let stop = tokio::sync::watch::channel(false).1;

@@ -128,7 +128,7 @@ fn prepare(spec: ListenerSpec, workers: usize) -> Result<Listener, BindError> {
             quic = Some(config.map_err(|reason| BindError::Tls { listener, reason })?);
         }
     }
-    let admissions = Admissions::new(spec.limits.connections);
+    let admissions = Admissions::new(&spec.limits);
     Ok(Listener { spec, admissions, tls, quic, rules, workers })
 }
 

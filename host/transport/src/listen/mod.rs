@@ -4,6 +4,7 @@ mod accept;
 mod admission;
 mod bind;
 mod handshake;
+mod network;
 mod rate;
 
 pub(crate) use admission::Admission;
@@ -15,7 +16,7 @@ use crate::local::Local;
 use crate::record;
 use crate::upgrade::Rules;
 use admission::Admissions;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -73,7 +74,7 @@ pub enum Protocol {
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(crate) spec: ListenerSpec,
-    pub(crate) admissions: Arc<Admissions>,
+    pub(crate) admissions: Admissions,
     /// With its application protocols.
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) quic: Option<quinn::ServerConfig>,
@@ -95,13 +96,15 @@ impl Gate {
         &self.listener.spec
     }
 
-    /// A place for another connection, or `None`, counted.
-    pub(crate) fn admit(&self) -> Option<Admission> {
-        let admission = self.listener.admissions.enter();
-        if admission.is_none() {
-            self.refuse(CloseReason::TooManyConnections);
-        }
-        admission
+    /// A place for another connection from there, or `None`, counted.
+    pub(crate) fn admit(&self, peer: IpAddr) -> Option<Admission> {
+        self.listener.admissions.enter(peer).map_err(|reason| self.refuse(reason)).ok()
+    }
+
+    /// Whether so many connections come from there that a client which has not shown that it receives what is sent there may not take
+    /// another place: it could take them all from those who do.
+    pub(crate) fn is_crowded(&self, peer: IpAddr) -> bool {
+        self.listener.admissions.is_crowded(peer)
     }
 
     /// Counts a connection that never became a session.

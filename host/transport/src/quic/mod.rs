@@ -27,7 +27,9 @@ pub(crate) async fn run(gate: &Rc<Gate>, endpoint: &Endpoint) {
     let mut rate = Rate::new(gate.spec().accept_rate, gate.listener.workers);
     let handshakes = Rc::new(Cell::new(0));
     while let Some(incoming) = endpoint.accept().await {
-        if handshakes.get() >= RETRY_ABOVE && incoming.may_retry() && !incoming.remote_address_validated() {
+        let peer = incoming.remote_address().ip();
+        let doubtful = handshakes.get() >= RETRY_ABOVE || gate.is_crowded(peer);
+        if doubtful && incoming.may_retry() && !incoming.remote_address_validated() {
             // It fails only if the client may not be asked, which was looked at.
             let _ = incoming.retry();
             continue;
@@ -38,7 +40,7 @@ pub(crate) async fn run(gate: &Rc<Gate>, endpoint: &Endpoint) {
             continue;
         }
         rate.ready().await;
-        let Some(admission) = gate.admit() else {
+        let Some(admission) = gate.admit(peer) else {
             incoming.refuse();
             continue;
         };

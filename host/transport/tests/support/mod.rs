@@ -92,6 +92,7 @@ impl Gateway {
                 Protocol::Quic { .. } => Transport::Quic,
             };
             snapshot.listeners.push(ListenerPolicy {
+                conflate: None,
                 name: name.clone(),
                 transport,
                 chain: Chain::default(),

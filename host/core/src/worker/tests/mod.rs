@@ -3,11 +3,14 @@
 
 mod chains;
 mod effects;
+mod effort;
 mod ends;
 mod hold;
 mod lanes;
 mod mail;
 mod pressure;
+mod rates;
+mod slow;
 mod timers;
 
 use crate::{
@@ -195,6 +198,7 @@ pub(super) fn listener(transport: Transport, route: Route, links: Vec<Link>) -> 
         route,
         join: Vec::new(),
         limits,
+        conflate: None,
     }
 }
 

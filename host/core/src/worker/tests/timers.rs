@@ -160,7 +160,44 @@ fn pongs_that_nobody_reads_are_bounded() {
             assert_eq!(bench.worker.ping(id, &[0; 125]), Flow::Continue);
         }
     }
-    assert_eq!(bench.worker.queue(id).unwrap().bytes(), 20 * 127);
+    assert_eq!(bench.worker.queue(id).unwrap().bytes(), 20 * 127, "those of the last turn");
+}
+
+#[test]
+fn pings_of_one_turn_are_all_answered_and_of_those_before_that_wait_only_the_newest() {
+    let mut bench = websocket(Route::Echo, Vec::new());
+    let id = bench.open(0);
+    for at in 0..10 {
+        bench.worker.ping(id, &[b'0' + at]);
+    }
+    let ten: Vec<_> = (0..10).map(|at| format!(r"\x8a\x01{at}")).collect();
+    assert_eq!(bench.take(id), ten.concat());
+    // The peer stops reading in the middle of a pong, and behind it waits an echo.
+    for text in [b"a", b"b", b"c"] {
+        bench.worker.ping(id, text);
+    }
+    bench.worker.written(id, Lane::ONLY, 1);
+    bench.say(id, "echo");
+    for text in [b"d", b"e"] {
+        bench.wait(1);
+        bench.worker.ping(id, text);
+        bench.worker.check_invariants();
+    }
+    assert_eq!(bench.take(id), r"\x01a\x81\x04echo\x8a\x01e");
+}
+
+#[test]
+fn a_peer_that_has_not_read_a_ping_is_not_asked_again() {
+    let holder = Plugin::new("holder", |_, _| Ok(Verdict::Hold(1_000))).on_failure(OnFailure::Open);
+    let mut bench = websocket(Route::Drop, vec![holder.link(0)]);
+    let id = bench.open(0);
+    for _ in 0..10 {
+        // Each hold that is over begins its silence anew.
+        bench.wait(30_010);
+        bench.say(id, "x");
+        bench.wait(1_010);
+    }
+    assert_eq!(bench.take(id), PING);
 }
 
 #[test]
