@@ -40,8 +40,8 @@ pub use snapshot::{
     Chain, ClusterPolicy, Limits, Link, ListenerPolicy, OnFailure, Route, SlowConsumer, Snapshot,
 };
 pub use stats::{
-    CallStats, ClusterStats, Counter, DeliveryStats, Ends, Histogram, IntakeStats, ListenerStats, Reasons,
-    TargetKind, WorkerStats,
+    CallStats, ClusterStats, CompressionStats, Counter, DeliveryStats, Ends, Histogram, IntakeStats,
+    ListenerStats, Reasons, TargetKind, WorkerStats,
 };
 pub use time::Time;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};

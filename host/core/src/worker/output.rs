@@ -1,5 +1,6 @@
 //! Messages on their way to a peer: the outbound chain, the queue, what is written.
 
+use super::compression::SharedFrame;
 use super::{State, Worker};
 use crate::conn::{Conn, Parcel, Pauses, Role};
 use crate::id::{ConnId, Lane, SessionId};
@@ -9,7 +10,7 @@ use crate::queue::Tally;
 use crate::reason::DropReason;
 use crate::snapshot::{Progress, SlowConsumer, Snapshot};
 use crate::time::Time;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use weir_codec::Wire;
 use weir_codec::websocket::Role as WebSocketRole;
 
@@ -78,12 +79,13 @@ impl State {
         self.walk(snapshot, message, Progress::default(), None);
     }
 
-    /// A frame that all receivers of its wire format share.
+    /// A frame that all receivers of its wire format share, of a message of so many bytes.
     pub(crate) fn offer_frame(
         &mut self,
         snapshot: &Snapshot,
         id: SessionId,
-        frame: &Result<Bytes, DropReason>,
+        frame: &Result<SharedFrame, DropReason>,
+        length: usize,
     ) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let lane = conn.lane(None);
@@ -92,7 +94,7 @@ impl State {
         let listener = session.listener.index();
         let stats = &self.stats.listeners[listener].outbound;
         stats.offered.add(1);
-        let frame = match frame {
+        let SharedFrame { bytes: frame, compressed } = match frame {
             Ok(frame) => frame,
             Err(reason) => return stats.dropped.of(*reason).add(1),
         };
@@ -100,6 +102,9 @@ impl State {
         if conn.has_room(frame.len(), limit) {
             let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
             queue.push_shared(lane, frame);
+            if let Some(compressed) = compressed {
+                self.stats.listeners[listener].deflated.add(*compressed, length);
+            }
             if queue.weight() > limit / 2 {
                 self.overfull(snapshot, id);
             }
@@ -147,8 +152,21 @@ impl State {
             Payload::Owned(bytes) => Some(bytes),
             Payload::Borrowed(_) => None,
         };
+        let deflated = match wire {
+            Wire::DeflateWebSocket { window } => self.deflater.deflate(*window, payload),
+            _ => None,
+        };
         let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
-        let pushed = queue.push(lane, wire, kind, payload, owned, mask);
+        let pushed = if let Some(deflated) = deflated {
+            queue.push_compressed(lane, kind, &deflated);
+            if let Role::Session(session) = &conn.role {
+                let stats = &self.stats.listeners[session.listener.index()];
+                stats.deflated.add(deflated.len(), payload.len());
+            }
+            Ok(())
+        } else {
+            queue.push(lane, wire, kind, payload, owned, mask)
+        };
         if queue.is_empty() {
             self.keep_spare(id);
         }
@@ -175,7 +193,7 @@ impl State {
     pub(crate) fn push_control(&mut self, id: ConnId, write: impl FnOnce(Option<[u8; 4]>, &mut BytesMut)) {
         let mask = self.mask();
         let Some(conn) = self.conns.get_mut(id) else { return };
-        let Wire::WebSocket { role } = conn.wire else { return };
+        let Some(role) = conn.wire.websocket() else { return };
         let mask = (role == WebSocketRole::Client).then_some(mask);
         let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
         queue.push_control(Some(Lane::ONLY), |out| write(mask, out));
