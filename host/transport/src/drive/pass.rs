@@ -4,6 +4,8 @@
 const READS: u8 = 8;
 /// Messages, control frames among them: at a microsecond each, a plugin's among that, half a millisecond.
 const MESSAGES: u16 = 512;
+/// So many bytes that were inflated are as much work as a message: some two nanoseconds each, and more if they are compressed again.
+const INFLATED: usize = 256;
 /// Vectored writes.
 const WRITES: u8 = 16;
 
@@ -39,6 +41,12 @@ impl Pass {
         }
         self.messages -= 1;
         true
+    }
+
+    /// A message was decoded that came to so many bytes when it was inflated: it counts for more than one.
+    pub(super) fn inflated(&mut self, bytes: usize) {
+        let more = u16::try_from(bytes / INFLATED).unwrap_or(u16::MAX);
+        self.messages = self.messages.saturating_sub(more);
     }
 
     /// Whether to write on; counts the write.
