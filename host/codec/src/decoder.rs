@@ -50,7 +50,13 @@ impl Decoder {
 
     /// For a stream after the WebSocket handshake. `role` is this end's.
     pub const fn websocket(role: websocket::Role, limits: websocket::Limits) -> Self {
-        Self(Protocol::WebSocket(websocket::decoder::Decoder::new(role, limits)))
+        Self(Protocol::WebSocket(websocket::decoder::Decoder::new(role, limits, false)))
+    }
+
+    /// For a stream after a handshake that agreed to permessage-deflate. `limits` are of messages as they were before they were
+    /// compressed.
+    pub const fn deflate_websocket(role: websocket::Role, limits: websocket::Limits) -> Self {
+        Self(Protocol::WebSocket(websocket::decoder::Decoder::new(role, limits, true)))
     }
 
     /// For datagrams: each slice that is offered is one whole message, an empty one too.

@@ -1,5 +1,6 @@
 //! What comes out of a decoder.
 
+use crate::websocket::deflate::Compressed;
 use bytes::Bytes;
 
 /// Whether a message is text, which is valid UTF-8 always, or anything.
@@ -50,6 +51,8 @@ pub enum Event<'a> {
         /// Unmasked, and put together from its fragments.
         payload: Payload<'a>,
     },
+    /// A whole message that is yet to be inflated; only where [compression was agreed to](crate::Decoder::deflate_websocket).
+    Compressed(Compressed<'a>),
     /// RFC 6455, section 5.5.2: to be answered with a pong of the same payload, at most 125 bytes.
     Ping(Payload<'a>),
     /// RFC 6455, section 5.5.3.

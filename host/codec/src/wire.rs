@@ -1,6 +1,7 @@
 //! How a message becomes a frame.
 
 use crate::framing::{checked, delimited, length};
+use crate::websocket::deflate::Window;
 use crate::websocket::{Role, encode, mask};
 use crate::{EncodeError, Framing, Kind};
 use bytes::BytesMut;
@@ -16,6 +17,12 @@ pub enum Wire {
     WebSocket {
         /// This end's.
         role: Role,
+    },
+    /// The same, of a server that agreed to permessage-deflate (RFC 7692). Messages may be sent compressed, and need not be: what
+    /// is not worth it, [`encode`](Self::encode) frames as it is.
+    DeflateWebSocket {
+        /// For the [`Deflater`](crate::websocket::deflate::Deflater).
+        window: Window,
     },
     /// The payload is the datagram. How long it may be is the transport's to say.
     Datagram,
@@ -63,6 +70,15 @@ impl Wire {
         Ok(Some(Envelope { head, tail }))
     }
 
+    /// Which end of a WebSocket this is; `None`: it is none.
+    pub const fn websocket(&self) -> Option<Role> {
+        match self {
+            Self::WebSocket { role } => Some(*role),
+            Self::DeflateWebSocket { .. } => Some(Role::Server),
+            Self::Framed(_) | Self::Datagram => None,
+        }
+    }
+
     /// Whether the frame of a message is the same for all receivers, which a masked one is not.
     pub const fn is_shareable(&self) -> bool {
         !matches!(self, Self::WebSocket { role: Role::Client })
@@ -78,7 +94,7 @@ impl Wire {
     ) -> Result<&[u8], EncodeError> {
         let framing = match self {
             Self::Framed(framing) => framing,
-            Self::WebSocket { .. } => {
+            Self::WebSocket { .. } | Self::DeflateWebSocket { .. } => {
                 encode::head(encode::opcode(kind), payload.len(), mask, head);
                 return Ok(&[]);
             }
@@ -134,6 +150,11 @@ impl Head {
         let start = usize::from(self.length);
         self.bytes[start..start + N].copy_from_slice(&bytes);
         self.length += N as u8;
+    }
+
+    /// Sets bits of the first byte.
+    pub(crate) const fn set_first(&mut self, bits: u8) {
+        self.bytes[0] |= bits;
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

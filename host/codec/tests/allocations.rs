@@ -5,6 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
+use weir_codec::websocket::deflate::{Deflater, Inflater, Window};
 use weir_codec::websocket::{Limits, Role};
 use weir_codec::{Decoder, Event, Framing, Kind, Payload, Prefix, Wire, WireError};
 
@@ -14,24 +15,38 @@ struct Counting;
 thread_local! {
     /// Bytes that are allocated now, less those at the start.
     static HELD: Cell<isize> = const { Cell::new(0) };
+    /// The most that this ever was.
+    static PEAK: Cell<isize> = const { Cell::new(0) };
     /// Bytes that were ever allocated.
     static TAKEN: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count(more: isize) {
+    HELD.set(HELD.get() + more);
+    PEAK.set(PEAK.get().max(HELD.get()));
+    TAKEN.set(TAKEN.get() + more.max(0) as usize);
 }
 
 // SAFETY: every call is passed on to the system's allocator as it is. The counters are plain cells without a destructor: they
 // neither allocate nor unwind.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.set(HELD.get() + layout.size() as isize);
-        TAKEN.set(TAKEN.get() + layout.size());
+        count(layout.size() as isize);
         // SAFETY: the caller's promise is passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.set(HELD.get() - layout.size() as isize);
+        count(-(layout.size() as isize));
         // SAFETY: as above.
         unsafe { System.dealloc(pointer, layout) }
+    }
+
+    // A buffer that grows is moved by the kernel's page tables where it is large, or grows in place: it is not there twice.
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size as isize - layout.size() as isize);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
     }
 }
 
@@ -179,4 +194,96 @@ fn a_message_of_many_small_parts_never_holds_more_than_the_limit() {
     };
     assert_eq!(error, WireError::TooLong { claimed: 10_100, limit: 10_000 });
     assert!(most < 10_000 + 512, "{most}");
+}
+
+/// Offers a client's compressed message in reads of 64 KiB, and gives it to the inflater: the message's length, or why it is refused,
+/// and the most memory that it ever took, the inflater's own apart.
+fn inflate(deflated: &[u8], limit: usize) -> (Result<usize, WireError>, isize) {
+    let mut inflater = Inflater::default();
+    let mut outcome = Ok(0);
+    let mut held = 0;
+    // First a small one, so that what the inflater has anyway is there.
+    for deflated in [&[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], deflated] {
+        let mut decoder = Decoder::deflate_websocket(Role::Server, Limits { message: limit, fragments: 1 });
+        let mut stream = vec![0xc2];
+        match deflated.len() {
+            length @ 0..126 => stream.push(0x80 | length as u8),
+            length @ 126..=0xffff => stream.extend([&[0xfe], &(length as u16).to_be_bytes()[..]].concat()),
+            length => stream.extend([&[0xff], &(length as u64).to_be_bytes()[..]].concat()),
+        }
+        // A mask of zeros.
+        stream.extend([0; 4]);
+        stream.extend_from_slice(deflated);
+        held = HELD.get();
+        PEAK.set(held);
+        for read in stream.chunks_mut(64 << 10) {
+            let event = decoder.decode(read).map(|decoded| decoded.event);
+            if let Some(Event::Compressed(message)) = event.unwrap() {
+                outcome = inflater.inflate(&message).map(|payload| payload.len());
+            }
+        }
+    }
+    (outcome, PEAK.get() - held)
+}
+
+/// A block of zeros, as often as it fits: a thousand to one.
+fn bomb(length: usize) -> Vec<u8> {
+    use flate2::{Compress, Compression, FlushCompress};
+    let mut context = Compress::new(Compression::best(), false);
+    let mut bomb = Vec::with_capacity(length + 100);
+    let zeros = vec![0; 1 << 20];
+    while bomb.len() < length {
+        context.compress_vec(&zeros, &mut bomb, FlushCompress::Full).unwrap();
+    }
+    bomb.truncate(bomb.len() - 4);
+    bomb
+}
+
+#[test]
+fn a_deflate_bomb_takes_no_more_than_the_limit_and_64_kib() {
+    // 10 MiB that arrive in one read; and a gigabyte that is as long on the wire as the limit.
+    for (wire, most) in [(10 << 10, 1 << 10), (LIMIT - 2000, LIMIT + (64 << 10))] {
+        let bomb = bomb(wire);
+        let (outcome, peak) = inflate(&bomb, LIMIT);
+        assert!(matches!(outcome, Err(WireError::TooLong { limit: LIMIT, .. })), "{outcome:?}");
+        assert_eq!(outcome.unwrap_err().close_code(), 1009);
+        println!("a bomb of {} bytes took {peak} bytes of memory", bomb.len());
+        assert!(peak <= most as isize, "{peak} bytes for {}", bomb.len());
+    }
+    // What is within the limit is there once, and what is left of it on the wire.
+    let within = bomb(1000);
+    let (length, peak) = inflate(&within, LIMIT);
+    assert_eq!(length, Ok(LIMIT));
+    assert!(peak <= (LIMIT + (64 << 10)) as isize, "{peak}");
+}
+
+#[test]
+fn a_thread_compresses_with_one_context_and_keeps_64_kib_of_output() {
+    let held = HELD.get();
+    let (mut deflater, mut inflater) = (Deflater::default(), Inflater::default());
+    assert_eq!(HELD.get() - held, 0, "until there is something to compress");
+    let payload = vec![7; 3 << 20];
+    let mut sent = Vec::new();
+    for length in [1000, 3 << 20, 1000] {
+        sent = deflater.deflate(Window::WIDEST, &payload[..length]).unwrap().to_vec();
+    }
+    drop(payload);
+    let deflating = HELD.get() - held - sent.capacity() as isize;
+    let mut decoder = Decoder::deflate_websocket(Role::Server, LIMITS);
+    let mut frame = [&[0xc2, 0x80 | sent.len() as u8, 0, 0, 0, 0][..], &sent].concat();
+    let held = HELD.get();
+    let Some(Event::Compressed(message)) = decoder.decode(&mut frame).unwrap().event else {
+        panic!("a message")
+    };
+    assert!(matches!(inflater.inflate(&message), Ok(Payload::Borrowed(view)) if view == [7; 1000]));
+    let inflating = HELD.get() - held;
+    println!("a thread's deflater holds {deflating} bytes, its inflater {inflating}");
+    assert!(deflating < 450 << 10, "{deflating}");
+    assert!(inflating < 128 << 10, "{inflating}");
+    let taken = TAKEN.get();
+    for _ in 0..100 {
+        assert!(inflater.inflate(&message).is_ok());
+        assert!(deflater.deflate(Window::WIDEST, &[7; 1000]).is_some());
+    }
+    assert_eq!(TAKEN.get() - taken, 0, "nothing more for messages of up to 64 KiB");
 }

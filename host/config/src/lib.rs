@@ -36,4 +36,4 @@ pub use load::{load, sidecar};
 pub use plugin::{Binding, Cache, PluginSettings, Plugins};
 pub use schema::schema;
 pub use weir_codec::{Framing, Prefix};
-pub use words::{Balance, Grant, LogFormat, LogLevel};
+pub use words::{Balance, Compression, Grant, LogFormat, LogLevel};

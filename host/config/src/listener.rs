@@ -1,6 +1,6 @@
 //! Validated listeners.
 
-use crate::Framing;
+use crate::{Compression, Framing};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use weir_core::{Kind, Limits};
@@ -60,6 +60,8 @@ pub enum Protocol {
         origins: Vec<String>,
         /// In order of preference; empty: none is negotiated.
         subprotocols: Vec<String>,
+        /// Agreed to with clients that offer it.
+        compression: Compression,
     },
     /// RFC 9000.
     Quic {

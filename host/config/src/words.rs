@@ -163,9 +163,12 @@ words! {
 }
 
 words! {
-    pub(crate) enum CompressionWord {
+    /// Compression of a WebSocket listener's messages.
+    pub enum Compression {
+        /// None is agreed to.
         Off = "off",
-        #not_yet "permessage-deflate" => "leave it \"off\"",
+        /// RFC 7692, with clients that offer it; without context takeover.
+        PermessageDeflate = "permessage-deflate",
     }
 }
 

@@ -54,6 +54,7 @@ impl Config {
                         path: "/".to_owned(),
                         origins: Vec::new(),
                         subprotocols: Vec::new(),
+                        compression: crate::Compression::Off,
                     },
                 ),
                 listener("quic", 7002, Protocol::Quic { kind: Kind::Binary }),

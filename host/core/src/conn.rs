@@ -206,7 +206,7 @@ impl Conn {
     }
 
     pub(crate) fn is_websocket(&self) -> bool {
-        matches!(self.wire, Wire::WebSocket { .. })
+        self.wire.websocket().is_some()
     }
 
     /// Whether the gateway can ask the peer whether it is there.

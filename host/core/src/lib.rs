@@ -45,8 +45,8 @@ pub use snapshot::{
     Snapshot,
 };
 pub use stats::{
-    CallStats, ClusterStats, Counter, DeliveryStats, Ends, Histogram, IntakeStats, ListenerStats, Reasons,
-    TargetKind, TurnStats, WorkerStats,
+    CallStats, ClusterStats, CompressionStats, Counter, DeliveryStats, Ends, Histogram, IntakeStats,
+    ListenerStats, Reasons, TargetKind, TurnStats, WorkerStats,
 };
 pub use time::Time;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};

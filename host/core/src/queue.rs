@@ -8,6 +8,7 @@ use crate::time::Time;
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use weir_codec::websocket::encode_compressed;
 use weir_codec::{EncodeError, Kind, Wire};
 
 /// Payloads of at least so many bytes are queued by reference; smaller ones are copied behind each other, because a slice more in a
@@ -154,6 +155,15 @@ impl Queue {
                 Err(error)
             }
         }
+    }
+
+    /// Queues one message that is compressed.
+    pub(crate) fn push_compressed(&mut self, lane: Option<Lane>, kind: Kind, deflated: &[u8]) {
+        let tail = self.lane(lane).tail();
+        let before = tail.len();
+        encode_compressed(kind, deflated, tail);
+        let length = tail.len() - before;
+        self.count(lane, length, true);
     }
 
     /// Queues one frame that others queue too.

@@ -150,6 +150,23 @@ pub struct DeliveryStats {
     pub dropped: Reasons,
 }
 
+/// Payloads of messages that are compressed on the wire; of others nothing is counted here.
+#[derive(Debug, Default)]
+pub struct CompressionStats {
+    /// Bytes as they are on the wire.
+    pub compressed_bytes: Counter,
+    /// Bytes of the messages themselves.
+    pub uncompressed_bytes: Counter,
+}
+
+impl CompressionStats {
+    /// Counts one message.
+    pub(crate) fn add(&self, compressed: usize, uncompressed: usize) {
+        self.compressed_bytes.add(compressed as u64);
+        self.uncompressed_bytes.add(uncompressed as u64);
+    }
+}
+
 /// One counter a drop reason.
 #[derive(Debug)]
 pub struct Reasons(Box<[Counter]>);
@@ -215,6 +232,10 @@ pub struct ListenerStats {
     pub outbound_held: Counter,
     /// How often the reading from a client stood still because it was too fast.
     pub rate_pauses: Counter,
+    /// Compressed messages from its clients.
+    pub inflated: CompressionStats,
+    /// Compressed messages to its clients, each counted when it is queued.
+    pub deflated: CompressionStats,
     /// Sessions ever opened.
     pub opened: Counter,
     /// Sessions open now.

@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::io::IoSlice;
 use std::sync::Arc;
 use weir_codec::websocket::Role;
+use weir_codec::websocket::deflate::Window;
 use weir_codec::{Framing, Prefix, Wire};
 use weir_core::{
     Chain, ConnId, Directory, Flow, Kind, Lane, Limits, ListenerId, ListenerPolicy, Opening, Payload, Route,
@@ -106,7 +107,10 @@ fn turn(worker: &mut Worker, now: u64, conns: &[ConnId], payload: &[u8], dirty: 
 fn an_echo_without_plugins_allocates_nothing() {
     let length = Wire::Framed(Arc::new(Framing::Length { prefix: Prefix::U32Be, max: 1 << 20 }));
     let websocket = Wire::WebSocket { role: Role::Server };
-    for (transport, wire) in [(Transport::Tcp, length), (Transport::WebSocket, websocket)] {
+    let deflate = Wire::DeflateWebSocket { window: Window::WIDEST };
+    for (transport, wire) in
+        [(Transport::Tcp, length), (Transport::WebSocket, websocket), (Transport::WebSocket, deflate)]
+    {
         for size in [0, 1, 125, 1000, 4000, 10_000] {
             let mut worker = worker(transport);
             let conns: Vec<_> = (0..16).map(|_| open(&mut worker, &wire)).collect();

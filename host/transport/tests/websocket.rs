@@ -198,6 +198,7 @@ fn subprotocols_are_agreed_on_and_origins_looked_at() {
             path: "/ws".into(),
             origins: Some(vec!["https://chat.example".into()]),
             subprotocols: vec!["v2".into(), "v1".into()],
+            deflate: false,
         };
         let gateway = Gateway::start(vec![entrance]);
         let mut request = "ws://localhost/ws".into_client_request().unwrap();

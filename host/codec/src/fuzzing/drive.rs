@@ -1,5 +1,6 @@
 //! Runs a decoder over a stream and checks what must hold at every step.
 
+use crate::websocket::deflate::Inflater;
 use crate::{Decoder, Event, Kind, WireError};
 
 /// All that a decoder said to a stream.
@@ -48,6 +49,7 @@ pub fn drive(
     bound: usize,
 ) -> Outcome {
     let mut said = Vec::new();
+    let mut inflater = Inflater::default();
     let mut stream = stream.to_vec();
     let mut rest = &mut stream[..];
     for length in reads {
@@ -70,6 +72,17 @@ pub fn drive(
                     assert!(kind == Kind::Binary || std::str::from_utf8(&payload).is_ok(), "text is UTF-8");
                     said.push(Said::Message(kind, payload.into_bytes().into()));
                 }
+                Some(Event::Compressed(message)) => match inflater.inflate(&message) {
+                    Ok(payload) => {
+                        let kind = message.kind();
+                        assert!(
+                            kind == Kind::Binary || std::str::from_utf8(&payload).is_ok(),
+                            "text is UTF-8"
+                        );
+                        said.push(Said::Message(kind, payload.into_bytes().into()));
+                    }
+                    Err(error) => return Outcome { said, end: Err(error) },
+                },
                 Some(Event::Ping(payload)) => said.push(Said::Ping(payload.to_vec())),
                 Some(Event::Pong(payload)) => said.push(Said::Pong(payload.to_vec())),
                 Some(Event::Close(close)) => said.push(Said::Close(close)),

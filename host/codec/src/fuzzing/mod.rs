@@ -4,7 +4,8 @@ mod drive;
 
 pub use drive::{Outcome, Said, drive};
 
-use crate::websocket::{Limits, Role};
+use crate::websocket::deflate::{Deflater, Window, longest};
+use crate::websocket::{Limits, Role, encode_compressed};
 use crate::{Decoder, Framing, Kind, Prefix, Wire};
 use bytes::BytesMut;
 use std::sync::Arc;
@@ -114,6 +115,68 @@ pub fn websocket_decode(data: &[u8]) {
     assert_eq!(decode(&mut cuts.clone()), whole, "in parts");
 }
 
+/// Any bytes as the stream of a client that may compress: how they are cut into reads does not matter, and nothing that is inflated is
+/// longer than the limit.
+pub fn deflate_decode(data: &[u8]) {
+    let mut choices = Choices(data);
+    let (cuts, masked) = (choices.cuts(), choices.byte().is_multiple_of(2));
+    let limits =
+        Limits { message: usize::from(choices.byte()) * 64, fragments: usize::from(choices.byte()) % 8 };
+    let mut frame;
+    let stream = if masked {
+        choices.0
+    } else {
+        // The bytes are one message's, so that what is found is in the compressed data.
+        let length = choices.0.len().min(0xffff);
+        frame = vec![0xc2, 0xfe];
+        frame.extend((length as u16).to_be_bytes());
+        frame.extend([0; 4]);
+        frame.extend_from_slice(&choices.0[..length]);
+        if length < 126 {
+            frame.splice(1..4, [0x80 | length as u8]);
+        }
+        &frame
+    };
+    let decode = |cuts: &mut dyn Iterator<Item = usize>| {
+        let decoder = Decoder::deflate_websocket(Role::Server, limits);
+        let outcome = drive(decoder, stream, cuts, longest(limits.message) + OWN);
+        for said in &outcome.said {
+            if let Said::Message(_, payload) = said {
+                assert!(payload.len() <= limits.message, "a message within the limit");
+            }
+        }
+        outcome
+    };
+    let whole = decode(&mut std::iter::repeat(usize::MAX));
+    assert_eq!(decode(&mut std::iter::repeat(1)), whole, "byte by byte");
+    assert_eq!(decode(&mut cuts.clone()), whole, "in parts");
+}
+
+/// What one deflater has compressed, one inflater at the other end has back, message after message and with every window.
+pub fn deflate_round_trip(data: &[u8]) {
+    let mut choices = Choices(data);
+    let cuts = choices.cuts();
+    let mut deflater = Deflater::default();
+    let (mut stream, mut sent) = (BytesMut::new(), Vec::new());
+    while !choices.0.is_empty() && sent.len() < 20 {
+        let window = Window::from_bits(9 + choices.byte() % 7).expect("9 to 15");
+        let length = usize::from(choices.byte());
+        // Short inputs make long messages too.
+        let payload = choices.bytes(length).repeat(1 + usize::from(choices.byte()));
+        let kind = if std::str::from_utf8(&payload).is_ok() { Kind::Text } else { Kind::Binary };
+        if let Some(deflated) = deflater.deflate(window, &payload) {
+            assert!(deflated.len() < payload.len(), "worth it");
+            encode_compressed(kind, &deflated, &mut stream);
+        } else {
+            let encoded = Wire::DeflateWebSocket { window }.encode(kind, &payload, [0; 4], &mut stream);
+            encoded.expect("any message can be sent as it is");
+        }
+        sent.push(Said::Message(kind, payload));
+    }
+    let far_end = Decoder::deflate_websocket(Role::Client, Limits { message: usize::MAX, fragments: 1 });
+    assert_eq!(drive(far_end, &stream, cuts, usize::MAX), Outcome { said: sent, end: Ok(()) });
+}
+
 /// What is encoded comes out of the decoder at the other end, in every wire format; what is refused leaves nothing behind.
 pub fn round_trip(data: &[u8]) {
     let mut choices = Choices(data);
@@ -209,6 +272,16 @@ mod tests {
     }
 
     #[test]
+    fn deflate_decode_holds_on_its_corpus() {
+        corpus("deflate_decode", deflate_decode);
+    }
+
+    #[test]
+    fn deflate_round_trip_holds_on_its_corpus() {
+        corpus("deflate_round_trip", deflate_round_trip);
+    }
+
+    #[test]
     fn round_trip_holds_on_its_corpus() {
         corpus("round_trip", round_trip);
     }
@@ -241,6 +314,16 @@ mod tests {
         #[test]
         fn what_is_sent_is_what_arrives(data in meaningful()) {
             round_trip(&data);
+        }
+
+        #[test]
+        fn compression_does_not_depend_on_reads(data in meaningful()) {
+            deflate_decode(&data);
+        }
+
+        #[test]
+        fn what_is_compressed_is_what_arrives(data in meaningful()) {
+            deflate_round_trip(&data);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Frames of a peer to messages (RFC 6455, sections 5 to 8).
 
+use super::deflate::{self, Compressed};
 use super::header::{self, Begun, Header, Opcode};
 use super::{Limits, Role, mask, may_be_sent};
 use crate::utf8::{self, Utf8};
@@ -11,6 +12,8 @@ pub(crate) struct Decoder {
     role: Role,
     /// A close frame has arrived. What follows means nothing (section 5.5.1).
     closed: bool,
+    /// Messages may be compressed (RFC 7692).
+    deflating: bool,
     limits: Limits,
     /// `None` between messages, always: the box goes when nothing is in it.
     unfinished: Option<Box<Unfinished>>,
@@ -39,15 +42,17 @@ struct Frame {
 #[derive(Debug)]
 struct Message {
     kind: Kind,
+    compressed: bool,
     fragments: usize,
     /// Unmasked.
     payload: Vec<u8>,
+    /// Of text that is not compressed.
     utf8: Utf8,
 }
 
 impl Decoder {
-    pub(crate) const fn new(role: Role, limits: Limits) -> Self {
-        Self { role, closed: false, limits, unfinished: None }
+    pub(crate) const fn new(role: Role, limits: Limits, deflating: bool) -> Self {
+        Self { role, closed: false, deflating, limits, unfinished: None }
     }
 
     pub(crate) const fn is_idle(&self) -> bool {
@@ -69,7 +74,7 @@ impl Decoder {
         let mut at = 0;
         loop {
             let Some(frame) = self.frame(input, &mut at)? else { return Ok(Decoded::more(input.len())) };
-            let Header { fin, opcode, mask, length, .. } = frame.header;
+            let Header { fin, opcode, compressed, mask, length, .. } = frame.header;
             let start = at;
             at += (length - frame.arrived).min(input.len() - start);
             let part = &mut input[start..at];
@@ -88,11 +93,11 @@ impl Decoder {
             let event = match opcode {
                 Opcode::Text | Opcode::Binary if whole && fin => {
                     let kind = if opcode == Opcode::Text { Kind::Text } else { Kind::Binary };
-                    if kind == Kind::Text {
+                    if kind == Kind::Text && !compressed {
                         // Section 8.1.
                         utf8::check(part)?;
                     }
-                    Event::Message { kind, payload: Payload::Borrowed(&input[start..at]) }
+                    self.message(kind, compressed, Payload::Borrowed(&input[start..at]))
                 }
                 Opcode::Text | Opcode::Binary | Opcode::Continuation => {
                     self.append(&frame, part)?;
@@ -130,7 +135,7 @@ impl Decoder {
     fn frame(&mut self, input: &[u8], at: &mut usize) -> Result<Option<Frame>, WireError> {
         let fresh = &input[*at..];
         let Some(unfinished) = &mut self.unfinished else {
-            if let Some(header) = header::parse(fresh, self.role, &self.limits, None)? {
+            if let Some(header) = header::parse(fresh, self.role, &self.limits, None, self.deflating)? {
                 *at += header.size;
                 return Ok(Some(Frame { header, arrived: 0 }));
             }
@@ -149,7 +154,8 @@ impl Decoder {
         bytes[..before].copy_from_slice(&unfinished.header);
         let taken = fresh.len().min(header::LONGEST - before);
         bytes[before..before + taken].copy_from_slice(&fresh[..taken]);
-        let Some(header) = header::parse(&bytes[..before + taken], self.role, &self.limits, begun)? else {
+        let bytes = &bytes[..before + taken];
+        let Some(header) = header::parse(bytes, self.role, &self.limits, begun, self.deflating)? else {
             unfinished.header.extend_from_slice(&fresh[..taken]);
             return Ok(None);
         };
@@ -167,17 +173,20 @@ impl Decoder {
         let unfinished = self.unfinished.get_or_insert_default();
         let message = unfinished.message.get_or_insert_with(|| Message {
             kind: if frame.header.opcode == Opcode::Text { Kind::Text } else { Kind::Binary },
+            compressed: frame.header.compressed,
             fragments: 1,
             payload: Vec::new(),
             utf8: Utf8::default(),
         });
-        if message.kind == Kind::Text {
+        if message.kind == Kind::Text && !message.compressed {
             // Section 8.1; checked as it arrives, so that a bad byte is not waited out.
             message.utf8.push(part)?;
         }
         // With more fragments to come the whole is not known, but for the limit.
         let total = if frame.header.fin {
             message.payload.len() + (frame.header.length - frame.arrived)
+        } else if message.compressed {
+            deflate::longest(self.limits.message)
         } else {
             self.limits.message
         };
@@ -191,11 +200,19 @@ impl Decoder {
             return Ok(None);
         }
         let message = self.unfinished.as_mut().and_then(|unfinished| unfinished.message.take());
-        let Some(Message { kind, payload, utf8, .. }) = message else { return Ok(None) };
+        let Some(Message { kind, compressed, payload, utf8, .. }) = message else { return Ok(None) };
         if !utf8.is_complete() {
             return Err(WireError::InvalidUtf8);
         }
-        Ok(Some(Event::Message { kind, payload: Payload::Owned(payload.into()) }))
+        Ok(Some(self.message(kind, compressed, Payload::Owned(payload.into()))))
+    }
+
+    const fn message<'a>(&self, kind: Kind, compressed: bool, payload: Payload<'a>) -> Event<'a> {
+        if compressed {
+            Event::Compressed(Compressed { kind, payload, limit: self.limits.message })
+        } else {
+            Event::Message { kind, payload }
+        }
     }
 
     fn control<'a>(&mut self, opcode: Opcode, payload: Payload<'a>) -> Result<Event<'a>, WireError> {
@@ -232,7 +249,7 @@ impl Unfinished {
 
 impl Message {
     const fn begun(&self) -> Begun {
-        Begun { fragments: self.fragments, length: self.payload.len() }
+        Begun { fragments: self.fragments, length: self.payload.len(), compressed: self.compressed }
     }
 }
 

@@ -10,6 +10,8 @@ use bytes::BytesMut;
 const LONGEST_CONTROL: usize = 125;
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
+/// The first reserved bit: the message is compressed (RFC 7692, section 6).
+const COMPRESSED: u8 = 0x40;
 
 /// Appends a ping. Of `payload` at most 125 bytes are sent. A client must give a `mask`, a server must not.
 pub fn encode_ping(payload: &[u8], mask: Option<[u8; 4]>, out: &mut BytesMut) {
@@ -31,6 +33,16 @@ pub fn encode_close(close: Option<(u16, &str)>, mask: Option<[u8; 4]>, out: &mut
         }
         None => control(Opcode::Close, &[], mask, out),
     }
+}
+
+/// Appends the frame of a message that a [`Deflater`](super::deflate::Deflater) has compressed; only a server's, which does not mask.
+pub fn encode_compressed(kind: Kind, deflated: &[u8], out: &mut BytesMut) {
+    let mut header = Head::default();
+    head(opcode(kind), deflated.len(), None, &mut header);
+    header.set_first(COMPRESSED);
+    out.reserve(header.as_bytes().len() + deflated.len());
+    out.extend_from_slice(header.as_bytes());
+    out.extend_from_slice(deflated);
 }
 
 fn control(opcode: Opcode, parts: &[&[u8]], mask: Option<[u8; 4]>, out: &mut BytesMut) {

@@ -1,6 +1,6 @@
 //! Frame headers of a peer (RFC 6455, section 5.2).
 
-use super::{Limits, Role};
+use super::{Limits, Role, deflate};
 use crate::WireError;
 
 /// Two bytes, eight of length, four of mask.
@@ -40,9 +40,12 @@ impl Opcode {
 pub(crate) struct Header {
     pub(crate) fin: bool,
     pub(crate) opcode: Opcode,
+    /// Of a compressed message.
+    pub(crate) compressed: bool,
     /// Present if, and only if, the peer is a client.
     pub(crate) mask: Option<[u8; 4]>,
-    /// Of the payload, in bytes; within the limit, together with the fragments before it.
+    /// Of the payload, in bytes; within the limit, together with the fragments before it. Of a compressed message that says little
+    /// of how long it is, and is bounded all the same.
     pub(crate) length: usize,
     /// Of the header, in bytes.
     pub(crate) size: usize,
@@ -54,26 +57,33 @@ pub(crate) struct Begun {
     pub(crate) fragments: usize,
     /// Bytes of the fragments.
     pub(crate) length: usize,
+    pub(crate) compressed: bool,
 }
 
 /// Reads the header at the beginning of `bytes`, which may be cut short anywhere and may go on with the payload. Refuses what can
-/// be refused already, in the order of the bytes: so it does not matter how they were cut.
+/// be refused already, in the order of the bytes: so it does not matter how they were cut. `deflating`: compression was agreed to.
 #[inline]
 pub(crate) fn parse(
     bytes: &[u8],
     role: Role,
     limits: &Limits,
     begun: Option<Begun>,
+    deflating: bool,
 ) -> Result<Option<Header>, WireError> {
     let Some(&first) = bytes.first() else { return Ok(None) };
     let fin = first & 0x80 != 0;
     // Section 5.2: without an extension that gives them a meaning, the reserved bits and opcodes fail the connection.
-    if first & 0x70 != 0 {
+    if first & 0x30 != 0 || (first & 0x40 != 0 && !deflating) {
         return Err(WireError::WebSocket("reserved bit is set"));
     }
     let Some(opcode) = Opcode::from_wire(first & 0x0f) else {
         return Err(WireError::WebSocket("reserved opcode"));
     };
+    let compressed = first & 0x40 != 0;
+    // RFC 7692, section 6.1: the first frame of a message says it, for all of them; control frames are never compressed.
+    if compressed && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+        return Err(WireError::WebSocket("compressed frame that does not begin a message"));
+    }
     match (opcode, begun) {
         // Section 5.5.
         (Opcode::Close | Opcode::Ping | Opcode::Pong, _) if !fin => {
@@ -124,7 +134,10 @@ pub(crate) fn parse(
     }
     let before = if opcode.is_control() { 0 } else { begun.map_or(0, |begun| begun.length) };
     let message = claimed.saturating_add(before as u64);
-    if !opcode.is_control() && message > limits.message as u64 {
+    let compressed =
+        compressed || (opcode == Opcode::Continuation && begun.is_some_and(|begun| begun.compressed));
+    let longest = if compressed { deflate::longest(limits.message) } else { limits.message };
+    if !opcode.is_control() && message > longest as u64 {
         return Err(WireError::TooLong { claimed: message, limit: limits.message });
     }
     // Section 5.2. After the limit, because a peer that claims so much is told that it is too much, as for any other length.
@@ -135,8 +148,8 @@ pub(crate) fn parse(
         return Err(WireError::WebSocket("highest bit of the length is set"));
     }
     if !masked {
-        return Ok(Some(Header { fin, opcode, mask: None, length, size }));
+        return Ok(Some(Header { fin, opcode, compressed, mask: None, length, size }));
     }
     let Some(&mask) = bytes.get(size..).and_then(<[u8]>::first_chunk) else { return Ok(None) };
-    Ok(Some(Header { fin, opcode, mask: Some(mask), length, size: size + 4 }))
+    Ok(Some(Header { fin, opcode, compressed, mask: Some(mask), length, size: size + 4 }))
 }

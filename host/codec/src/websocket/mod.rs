@@ -1,9 +1,10 @@
-//! WebSocket (RFC 6455), both ends, without extensions.
+//! WebSocket (RFC 6455), both ends; compression ([`deflate`]) at the server's.
 //!
 //! The HTTP side of the handshake is the transport's; [`is_key`] and [`accept_key`] are all of it that is here. Messages
 //! become frames through [`Wire`](crate::Wire), control frames through the functions of this module.
 
 pub(crate) mod decoder;
+pub mod deflate;
 #[cfg(test)]
 mod differential;
 pub(crate) mod encode;
@@ -13,7 +14,7 @@ pub(crate) mod mask;
 #[cfg(test)]
 mod tests;
 
-pub use encode::{encode_close, encode_ping, encode_pong};
+pub use encode::{encode_close, encode_compressed, encode_ping, encode_pong};
 pub use handshake::{accept_key, is_key};
 
 /// Which end of the connection this is. Clients mask what they send, servers do not (RFC 6455, section 5.1).

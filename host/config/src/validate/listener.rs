@@ -5,8 +5,8 @@ use super::plugin::binding_name;
 use super::{Check, Seen};
 use crate::field::Chain;
 use crate::source::Span;
-use crate::words::{CompressionWord, ListenerWord, ProxyWord};
-use crate::{ChainSpec, Listener, Protocol, RouteSpec, TlsFiles, raw};
+use crate::words::{ListenerWord, ProxyWord};
+use crate::{ChainSpec, Compression, Listener, Protocol, RouteSpec, TlsFiles, raw};
 use toml::Spanned;
 
 /// What a listener may name.
@@ -96,7 +96,7 @@ impl Check<'_> {
         let framing = self.framing(raw.framing.as_ref());
         let kind = self.kind(&raw.kind);
         self.read_or(&raw.proxy_protocol, "proxy_protocol", ProxyWord::Off);
-        self.read_or(&raw.compression, "compression", CompressionWord::Off);
+        let compression = self.read_or(&raw.compression, "compression", Compression::Off);
         let path = self.read(&raw.path, "path");
         if let Some((path, span)) = path {
             self.request_path(path, span);
@@ -123,6 +123,9 @@ impl Check<'_> {
             self.belongs(span.as_ref(), "origins", "websocket listeners", here);
             let span = raw.subprotocols.as_ref().map(Spanned::span);
             self.belongs(span.as_ref(), "subprotocols", "websocket listeners", here);
+            // "off" is true of all.
+            let span = raw.compression.span().filter(|_| compression != Compression::Off);
+            self.belongs(span, "compression", "websocket listeners", here);
         }
         Some(match word {
             ListenerWord::Tcp => Protocol::Tcp { framing: framing?, kind },
@@ -130,7 +133,7 @@ impl Check<'_> {
                 let to = "tcp and quic listeners (WebSocket frames say it themselves)";
                 self.belongs(raw.kind.span(), "kind", to, here);
                 let path = path.map_or_else(|| "/".to_owned(), |(path, _)| path.clone());
-                Protocol::WebSocket { path, origins, subprotocols }
+                Protocol::WebSocket { path, origins, subprotocols, compression }
             }
             ListenerWord::Quic => Protocol::Quic { kind },
         })

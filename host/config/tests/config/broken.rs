@@ -276,6 +276,10 @@ fn each_is_told_where_and_what() {
         (format!("{TCP}framing = \"line\""), &["6:11: `framing` must be a table, not a string"]),
         // What belongs elsewhere.
         (
+            format!("{TCP}compression = \"permessage-deflate\""),
+            &["6:15: `compression` belongs to websocket listeners; this one is tcp"],
+        ),
+        (
             format!("{TCP}path = \"/\"\norigins = []\nlimits.message = 5\nlimits.fragments = 5"),
             &[
                 "6:8: `path` belongs to websocket listeners; this one is tcp",

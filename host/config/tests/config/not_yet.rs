@@ -15,10 +15,6 @@ fn each_says_that_it_is_not_available() {
             format!("weir.toml:6:18: `proxy_protocol = \"v1v2\"` {later}; leave it \"off\""),
         ),
         (
-            format!("{LISTENER}compression = \"permessage-deflate\""),
-            format!("weir.toml:6:15: `compression = \"permessage-deflate\"` {later}; leave it \"off\""),
-        ),
-        (
             format!("{CLUSTER}sessions = \"shared\""),
             format!("weir.toml:5:12: `sessions = \"shared\"` {later}; leave it \"dedicated\""),
         ),
@@ -42,7 +38,7 @@ fn each_says_that_it_is_not_available() {
 #[test]
 fn their_defaults_are_accepted() {
     good(&format!(
-        "{LISTENER}proxy_protocol = \"off\"\ncompression = \"off\"\n\
+        "{LISTENER}proxy_protocol = \"off\"\n\
          limits = {{ messages_per_second = 0, bytes_per_second = 0, slow_consumer = \"close\" }}\n\
          {CLUSTER}sessions = \"dedicated\"\nbalance = \"p2c\""
     ));

@@ -3,7 +3,7 @@
 //! # How it is driven
 //! A worker belongs to one thread. Its caller
 //! 1. begins every batch of calls with [`Worker::turn`], which sets the time and takes up a new snapshot;
-//! 2. tells what happened: a session opened ([`Worker::open`]), something was [received](Worker::received), the peer ended
+//! 2. tells what happened: a session opened ([`Worker::open`]), something was [received](Worker::received) ([compressed](Worker::received_compressed) perhaps), the peer ended
 //!    ([`Worker::peer_ended`]), broke its protocol ([`Worker::broken`]) or was [lost](Worker::lost);
 //! 3. asks each connection's [`Worker::status`] afterwards and does what it says: read or not, write what [`Worker::queue`] holds and
 //!    report it with [`Worker::written`], shut down, or let go with [`Worker::release`];
@@ -14,6 +14,7 @@
 //! Every connection is driven until its status is `Ended`, and then released, once.
 
 mod chain;
+mod compression;
 mod effects;
 mod effort;
 mod ends;
@@ -52,12 +53,15 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use std::sync::Arc;
 use weir_codec::Wire;
+use weir_codec::websocket::deflate::{Deflater, Inflater};
 
 /// See the module's documentation for the calls and their order.
 pub struct Worker {
     source: Arc<ArcSwap<Snapshot>>,
     snapshot: Arc<Snapshot>,
     state: State,
+    /// What is inflated is a view of it while the state changes.
+    inflater: Inflater,
 }
 
 /// Everything but the snapshot, which is read while this changes.
@@ -89,6 +93,8 @@ pub(crate) struct State {
     pub(crate) in_plugins: u64,
     /// State of the generator of masking keys.
     pub(crate) seed: u64,
+    /// For all sessions that agreed to compression.
+    pub(crate) deflater: Deflater,
 }
 
 /// Something to be done before the call from outside returns.
@@ -221,7 +227,9 @@ impl Worker {
                 effort: 0,
                 in_plugins: 0,
                 seed: seed | 1,
+                deflater: Deflater::default(),
             },
+            inflater: Inflater::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Messages on their way to a peer: the outbound chain, the queue, what is written.
 
+use super::compression::SharedFrame;
 use super::{State, Worker};
 use crate::conflate::Key;
 use crate::conn::{Conn, Parcel, Pauses, Role};
@@ -10,7 +11,7 @@ use crate::queue::{Sort, Tally};
 use crate::reason::DropReason;
 use crate::snapshot::{Progress, SlowConsumer, Snapshot};
 use crate::time::Time;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use weir_codec::websocket::Role as WebSocketRole;
 use weir_codec::{Wire, websocket};
 
@@ -86,12 +87,13 @@ impl State {
         self.walk(snapshot, message, Progress::default(), None);
     }
 
-    /// A frame that all receivers of its wire format share.
+    /// A frame that all receivers of its wire format share, of a message of so many bytes.
     pub(crate) fn offer_frame(
         &mut self,
         snapshot: &Snapshot,
         id: SessionId,
-        frame: &Result<Bytes, DropReason>,
+        frame: &Result<SharedFrame, DropReason>,
+        length: usize,
         key: Option<Key>,
     ) {
         self.effort += 1;
@@ -102,7 +104,7 @@ impl State {
         let listener = session.listener.index();
         let stats = &self.stats.listeners[listener].outbound;
         stats.offered.add(1);
-        let frame = match frame {
+        let SharedFrame { bytes: frame, compressed } = match frame {
             Ok(frame) => frame,
             Err(reason) => return stats.dropped.of(*reason).add(1),
         };
@@ -114,6 +116,9 @@ impl State {
         if conn.has_room(frame.len(), limit) {
             let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
             queue.push_shared(lane, frame);
+            if let Some(compressed) = compressed {
+                self.stats.listeners[listener].deflated.add(*compressed, length);
+            }
             if queue.weight() > limit / 2 {
                 self.overfull(snapshot, id);
             }
@@ -178,8 +183,21 @@ impl State {
             Payload::Owned(bytes) => Some(bytes),
             Payload::Borrowed(_) => None,
         };
+        let deflated = match wire {
+            Wire::DeflateWebSocket { window } => self.deflater.deflate(*window, payload),
+            _ => None,
+        };
         let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
-        let pushed = queue.push(lane, wire, kind, payload, owned, mask);
+        let pushed = if let Some(deflated) = deflated {
+            queue.push_compressed(lane, kind, &deflated);
+            if let Role::Session(session) = &conn.role {
+                let stats = &self.stats.listeners[session.listener.index()];
+                stats.deflated.add(deflated.len(), payload.len());
+            }
+            Ok(())
+        } else {
+            queue.push(lane, wire, kind, payload, owned, mask)
+        };
         if queue.is_empty() {
             self.keep_spare(id);
         }
@@ -210,7 +228,7 @@ impl State {
     ) {
         let (mask, now) = (self.mask(), self.now);
         let Some(conn) = self.conns.get_mut(id) else { return };
-        let Wire::WebSocket { role } = conn.wire else { return };
+        let Some(role) = conn.wire.websocket() else { return };
         let mask = (role == WebSocketRole::Client).then_some(mask);
         let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
         match sort {

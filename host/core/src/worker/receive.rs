@@ -181,7 +181,14 @@ impl State {
         }
     }
 
-    fn received(&mut self, snapshot: &Snapshot, id: ConnId, lane: Lane, kind: Kind, payload: Payload<'_>) {
+    pub(crate) fn received(
+        &mut self,
+        snapshot: &Snapshot,
+        id: ConnId,
+        lane: Lane,
+        kind: Kind,
+        payload: Payload<'_>,
+    ) {
         let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.phase.takes_messages()) else { return };
         match &mut conn.role {
             Role::Session(session) => {

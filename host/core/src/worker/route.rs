@@ -1,5 +1,6 @@
 //! Where messages go: clusters, groups, sessions, back.
 
+use super::compression::{SharedFrame, share};
 use super::slow::Keys;
 use super::{Connect, State, Task};
 use crate::conn::{Conn, Pauses, Role, Upstream};
@@ -11,7 +12,7 @@ use crate::reason::DropReason;
 use crate::snapshot::{Route, Snapshot};
 use crate::stats::TargetKind;
 use crate::verdict::Target;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use std::sync::Arc;
 use weir_codec::Wire;
 
@@ -180,7 +181,7 @@ impl State {
         }
     }
 
-    /// To the members of this worker: framed once for each wire format, except where a plugin wants to see each delivery.
+    /// To the members of this worker: framed, and compressed, once for each wire format, except where a plugin wants to see each delivery.
     pub(crate) fn publish_here(
         &mut self,
         snapshot: &Snapshot,
@@ -191,7 +192,7 @@ impl State {
     ) {
         let members = self.groups.take_members(group);
         self.bear(hops, members.len());
-        let mut frames: Vec<(Wire, Result<Bytes, DropReason>)> = Vec::new();
+        let mut frames: Vec<(Wire, Result<SharedFrame, DropReason>)> = Vec::new();
         let mut keys = Keys::default();
         for &member in &members {
             let Some(conn) = self.conns.get(member) else { continue };
@@ -204,14 +205,12 @@ impl State {
             let framed = if let Some(at) = frames.iter().position(|(wire, _)| *wire == conn.wire) {
                 at
             } else {
-                let mut frame = BytesMut::new();
-                let encoded = conn.wire.encode(kind, payload, [0; 4], &mut frame);
-                let encoded = encoded.map(|()| frame.freeze()).map_err(|error| (&error).into());
-                frames.push((conn.wire.clone(), encoded));
+                let frame = share(&mut self.deflater, &conn.wire, kind, payload);
+                frames.push((conn.wire.clone(), frame));
                 frames.len() - 1
             };
             let key = keys.of(session.listener, policy, payload);
-            self.offer_frame(snapshot, member, &frames[framed].1, key);
+            self.offer_frame(snapshot, member, &frames[framed].1, payload.len(), key);
         }
         self.groups.put_back(group, members);
     }

@@ -3,6 +3,7 @@
 use crate::payload;
 use crate::rng::Rng;
 use std::collections::{HashMap, VecDeque};
+use weir_codec::websocket::deflate::Inflater;
 use weir_codec::websocket::{Limits, Role};
 use weir_codec::{Decoder, Event, Framing, Prefix, Wire, WireError};
 use weir_core::{Kind, Lane, Time};
@@ -51,6 +52,7 @@ pub(crate) struct Peer {
     pub(crate) inbox: VecDeque<Said>,
     wire: Wire,
     decoders: HashMap<Lane, Decoder>,
+    inflater: Inflater,
     /// The last sequence by origin and path.
     seen: HashMap<(usize, String), u64>,
     /// What its transport has taken and not written: what is written next begins with it.
@@ -74,6 +76,7 @@ impl Peer {
             inbox: VecDeque::new(),
             wire,
             decoders: HashMap::new(),
+            inflater: Inflater::default(),
             seen: HashMap::new(),
             in_hand: HashMap::new(),
             done: false,
@@ -84,7 +87,7 @@ impl Peer {
     }
 
     pub(crate) fn is_websocket(&self) -> bool {
-        matches!(self.wire, Wire::WebSocket { .. })
+        self.wire.websocket().is_some()
     }
 
     /// Bytes arrived. Gives the messages in them, whose order it has watched, and how often it was pinged.
@@ -96,6 +99,9 @@ impl Peer {
                 let other = if *role == Role::Server { Role::Client } else { Role::Server };
                 Decoder::websocket(other, Limits { message: 1 << 20, fragments: 1 })
             }
+            Wire::DeflateWebSocket { .. } => {
+                Decoder::deflate_websocket(Role::Client, Limits { message: 1 << 20, fragments: 1 })
+            }
             Wire::Datagram => unreachable!("no connection is only datagrams"),
         });
         let (mut messages, mut pings) = (Vec::new(), 0);
@@ -106,6 +112,12 @@ impl Peer {
                 Some(Event::Message { kind, payload }) => {
                     assert!(!self.was_closed, "a message behind the close frame");
                     messages.push((kind, payload.to_vec()));
+                }
+                Some(Event::Compressed(message)) => {
+                    assert!(!self.was_closed, "a message behind the close frame");
+                    let payload =
+                        self.inflater.inflate(&message).expect("the gateway compresses as it should");
+                    messages.push((message.kind(), payload.to_vec()));
                 }
                 Some(Event::Ping(_)) => pings += 1,
                 Some(Event::Pong(_)) => {}

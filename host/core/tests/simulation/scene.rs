@@ -6,6 +6,7 @@ use crate::rng::Rng;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use weir_codec::websocket::Role;
+use weir_codec::websocket::deflate::Window;
 use weir_codec::{Framing, Prefix, Wire};
 use weir_core::{
     BindingId, CallStats, Chain, ClusterId, ClusterPolicy, Directions, Key, KeyOf, Limits, Link,
@@ -50,6 +51,11 @@ fn websocket() -> Wire {
     Wire::WebSocket { role: Role::Server }
 }
 
+/// That agreed to compression.
+fn deflating() -> Wire {
+    Wire::DeflateWebSocket { window: Window::WIDEST }
+}
+
 const fn stage(
     name: &'static str,
     transport: Transport,
@@ -64,12 +70,13 @@ const fn stage(
 
 use Transport::{Quic, Tcp, WebSocket, WebTransport};
 
-pub(crate) const STAGES: [Stage; 14] = [
+pub(crate) const STAGES: [Stage; 15] = [
     stage("echo", Tcp, length, Where::Echo, &[], 4, true),
     stage("lines", Tcp, line, Where::Echo, &[0, 1, 2, 3, 4], 6, true),
-    stage("web", WebSocket, websocket, Where::Echo, &[2, 0, 3], 6, true),
+    stage("web", WebSocket, deflating, Where::Echo, &[2, 0, 3], 6, true),
     stage("room", Tcp, length, Where::Room, &[], 1, false),
     stage("room-web", WebSocket, websocket, Where::Room, &[4, 3], 1, false),
+    stage("room-deflate", WebSocket, deflating, Where::Room, &[], 1, false),
     stage("cluster", Tcp, length, Where::Cluster(0), &[], 4, true),
     stage("cluster-web", WebSocket, websocket, Where::Cluster(1), &[2, 1, 3], 4, true),
     stage("quic", Quic, length, Where::Echo, &[0, 3], 4, false),

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use weir_core::{
     CallStats, CloseReason, Counter, DeliveryStats, DropReason, Ends, FailureCause, Histogram, IntakeStats,
-    TargetKind, TurnStats,
+    ListenerStats, TargetKind, TurnStats,
 };
 use weir_plugin::{HistogramReading, Value};
 
@@ -91,16 +91,31 @@ impl Metrics {
         let mut routed = Vec::new();
         let mut dropped = Vec::new();
         let mut closed = Vec::new();
+        let mut compressed = Vec::new();
+        let mut uncompressed = Vec::new();
         for (at, name) in names.iter().enumerate() {
             let label = vec![("listener", name.clone())];
             let stats = || self.0.stats.iter().map(move |worker| &worker.listeners[at]);
             routed.extend(routes(&label, &stats().map(|stats| &stats.inbound)));
             let inbound = with(&label, "direction", "inbound");
+            let bytes = |counter: &dyn Fn(&ListenerStats) -> &Counter| -> u64 {
+                stats().map(|stats| counter(stats).value()).sum()
+            };
+            compressed.push((inbound.clone(), bytes(&|stats| &stats.inflated.compressed_bytes)));
+            uncompressed.push((inbound.clone(), bytes(&|stats| &stats.inflated.uncompressed_bytes)));
             dropped.extend(drops(&inbound, &stats().map(|stats| &stats.inbound.dropped)));
             let outbound = with(&label, "direction", "outbound");
+            compressed.push((outbound.clone(), bytes(&|stats| &stats.deflated.compressed_bytes)));
+            uncompressed.push((outbound.clone(), bytes(&|stats| &stats.deflated.uncompressed_bytes)));
             dropped.extend(drops(&outbound, &stats().map(|stats| &stats.outbound.dropped)));
             closed.extend(ends(&label, &stats().map(|stats| &stats.closed)));
         }
+        page.counter(
+            "compressed_bytes",
+            "Bytes of the payloads of compressed messages as they are on the wire, by direction",
+            compressed,
+        )?;
+        page.counter("uncompressed_bytes", "Bytes of the same payloads without compression", uncompressed)?;
         page.counter("messages_routed", "Inbound messages sent on, by kind of target", routed)?;
         page.counter("messages_dropped", "Messages that went no further, by direction and reason", dropped)?;
         page.counter("sessions_closed", "Connections of clients that ended, by reason", closed)

@@ -88,11 +88,12 @@ fn protocol(protocol: &weir_config::Protocol) -> weir_transport::Protocol {
         weir_config::Protocol::Tcp { framing, kind } => {
             weir_transport::Protocol::Tcp { framing: Arc::new(framing.clone()), kind: *kind }
         }
-        weir_config::Protocol::WebSocket { path, origins, subprotocols } => {
+        weir_config::Protocol::WebSocket { path, origins, subprotocols, compression } => {
             weir_transport::Protocol::WebSocket {
                 path: path.clone(),
                 origins: (!origins.is_empty()).then(|| origins.clone()),
                 subprotocols: subprotocols.clone(),
+                deflate: *compression == weir_config::Compression::PermessageDeflate,
             }
         }
         weir_config::Protocol::Quic { kind } => weir_transport::Protocol::Quic { kind: *kind },

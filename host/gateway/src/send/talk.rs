@@ -108,7 +108,8 @@ impl Talk {
                     websocket::encode_pong(&payload, Some(mask()), &mut answer);
                     None
                 }
-                Some(Event::Pong(_)) | None => None,
+                // Compression was not offered, so nothing comes compressed.
+                Some(Event::Pong(_) | Event::Compressed(_)) | None => None,
             };
             self.read = bytes.split_off(consumed);
             if !answer.is_empty() {

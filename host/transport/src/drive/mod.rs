@@ -77,7 +77,7 @@ impl<L: Link> Driver<L> {
             link,
             backlog: Backlog::of(Lane::ONLY, leftover),
             broken: false,
-            closes_by_frame: matches!(wire, weir_codec::Wire::WebSocket { .. }),
+            closes_by_frame: wire.websocket().is_some(),
             finished: false,
             released: false,
         };
@@ -239,6 +239,11 @@ impl<L: Link> Session<L> {
             flow = match event {
                 None => return (bytes.len(), flow),
                 Some(Event::Message { kind, payload }) => worker.received(id, lane, kind, payload),
+                Some(Event::Compressed(message)) => {
+                    let (inflated, flow) = worker.received_compressed(id, lane, &message);
+                    pass.inflated(inflated);
+                    flow
+                }
                 Some(Event::Ping(payload)) => worker.ping(id, &payload),
                 Some(Event::Pong(_)) => flow,
                 Some(Event::Close(said)) => worker.peer_ended(id, Some(said)),

@@ -7,6 +7,8 @@ const MESSAGES: u16 = 512;
 /// Deliveries that cost as much as a message. One to its sender or its upstream is in the message's price; a message to a large group
 /// is as dear as its receivers are many.
 const DELIVERIES: u64 = 4;
+/// So many bytes that were inflated are as much work as a message: some two nanoseconds each, and more if they are compressed again.
+const INFLATED: usize = 256;
 /// Vectored writes.
 const WRITES: u8 = 16;
 
@@ -47,6 +49,12 @@ impl Pass {
     pub(super) const fn pay(&mut self, deliveries: u64) {
         let price = deliveries / DELIVERIES;
         self.messages = if price < self.messages as u64 { self.messages - price as u16 } else { 0 };
+    }
+
+    /// A message was decoded that came to so many bytes when it was inflated: it counts for more than one.
+    pub(super) fn inflated(&mut self, bytes: usize) {
+        let more = u16::try_from(bytes / INFLATED).unwrap_or(u16::MAX);
+        self.messages = self.messages.saturating_sub(more);
     }
 
     pub(super) const fn may_write(&self) -> bool {

@@ -117,9 +117,9 @@ fn prepare(spec: ListenerSpec, workers: usize) -> Result<Listener, BindError> {
     let (mut tls, mut quic, mut rules) = (None, None, None);
     match &spec.protocol {
         Protocol::Tcp { .. } => tls.clone_from(&spec.tls),
-        Protocol::WebSocket { path, origins, subprotocols } => {
+        Protocol::WebSocket { path, origins, subprotocols, deflate } => {
             tls = spec.tls.as_deref().map(|config| tls::with_alpn(config, tls::HTTP));
-            rules = Some(Rules::new(path, origins.as_deref(), subprotocols));
+            rules = Some(Rules::new(path, origins.as_deref(), subprotocols, *deflate));
         }
         Protocol::Quic { .. } => {
             let listener = Arc::clone(&spec.name);

@@ -67,13 +67,17 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     let upgraded = upgrade::upgrade(stream, rules, limits.handshake_timeout).await?;
     let role = websocket::Role::Server;
     let limits = websocket::Limits { message: limits.message, fragments: limits.fragments };
-    let link = StreamLink::new(upgraded.stream, Decoder::websocket(role, limits));
+    let (decoder, wire) = match upgraded.deflate {
+        Some(window) => (Decoder::deflate_websocket(role, limits), Wire::DeflateWebSocket { window }),
+        None => (Decoder::websocket(role, limits), Wire::WebSocket { role }),
+    };
+    let link = StreamLink::new(upgraded.stream, decoder);
     let opening = Opening {
         listener: gate.spec().id,
         peer: peer.to_string().into(),
         tls,
         request: upgraded.request,
-        wire: Wire::WebSocket { role },
+        wire,
     };
     gate.begin(opening, link, &upgraded.leftover, admission);
     Ok(())

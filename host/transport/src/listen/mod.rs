@@ -61,6 +61,8 @@ pub enum Protocol {
         origins: Option<Vec<String>>,
         /// Subprotocols that the gateway may agree to; empty: none is ever chosen.
         subprotocols: Vec<String>,
+        /// Whether to agree to permessage-deflate (RFC 7692) when a client offers it.
+        deflate: bool,
     },
     /// QUIC with the application protocol `weir/1`: a connection is a session, each stream that the client opens is a lane of frames
     /// with a length of four bytes, most significant first; datagrams are messages.

@@ -17,6 +17,7 @@ use std::convert::Infallible;
 use std::future::{poll_fn, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use weir_codec::websocket::deflate::Window;
 use weir_core::CloseReason;
 
 /// Of the whole request head.
@@ -35,6 +36,8 @@ pub(crate) struct Upgraded<S> {
     pub(crate) leftover: Bytes,
     /// See [`Opening::request`](weir_core::Opening::request).
     pub(crate) request: Vec<(Box<str>, Box<str>)>,
+    /// For what is sent, where compression is agreed to.
+    pub(crate) deflate: Option<Window>,
 }
 
 /// Answers the client's request.
@@ -47,7 +50,8 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     let service = service_fn(|request: Request<hyper::body::Incoming>| {
         let response = match rules.judge(&request) {
             Ok(agreement) => {
-                *asked.borrow_mut() = Asked::Upgrade(head(&request));
+                let deflate = agreement.deflate.map(|deflate| deflate.window);
+                *asked.borrow_mut() = Asked::Upgrade { request: head(&request), deflate };
                 agreed(agreement)
             }
             Err(refusal) => {
@@ -71,7 +75,7 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     };
     let asked = asked.into_inner();
     match (served, asked) {
-        (Ok(()), Asked::Upgrade(request)) => Ok(Upgraded { stream, leftover, request }),
+        (Ok(()), Asked::Upgrade { request, deflate }) => Ok(Upgraded { stream, leftover, request, deflate }),
         // Somebody looked whether anyone listens.
         (Ok(()), Asked::Nothing) => Err(CloseReason::Client),
         (Err(error), _) if error.is_timeout() => Err(CloseReason::HandshakeTimeout),
@@ -87,7 +91,7 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + 'static>(
 enum Asked {
     Nothing,
     SomethingElse,
-    Upgrade(Vec<(Box<str>, Box<str>)>),
+    Upgrade { request: Vec<(Box<str>, Box<str>)>, deflate: Option<Window> },
 }
 
 fn agreed(agreement: Agreement) -> Response<Full<Bytes>> {
@@ -99,6 +103,10 @@ fn agreed(agreement: Agreement) -> Response<Full<Bytes>> {
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, agreement.accept);
     if let Some(subprotocol) = agreement.subprotocol {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    }
+    let deflate = agreement.deflate.map(|deflate| header::HeaderValue::try_from(deflate.answer()));
+    if let Some(Ok(answer)) = deflate {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, answer);
     }
     response
 }

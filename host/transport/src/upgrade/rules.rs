@@ -3,7 +3,7 @@
 use super::origin::Origins;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, StatusCode, Version};
-use weir_codec::websocket;
+use weir_codec::websocket::{self, deflate};
 
 /// One listener's.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub(crate) struct Rules {
     path: Box<str>,
     origins: Origins,
     subprotocols: Box<[Box<str>]>,
+    /// Whether offers of compression are looked at.
+    deflate: bool,
 }
 
 /// What the answer says.
@@ -18,6 +20,7 @@ pub(crate) struct Rules {
 pub(super) struct Agreement {
     pub(super) accept: HeaderValue,
     pub(super) subprotocol: Option<HeaderValue>,
+    pub(super) deflate: Option<deflate::Agreement>,
 }
 
 /// Why not, for a person.
@@ -62,11 +65,17 @@ const WRONG_ORIGIN: Refusal = Refusal::new(
 );
 
 impl Rules {
-    pub(crate) fn new(path: &str, origins: Option<&[String]>, subprotocols: &[String]) -> Self {
+    pub(crate) fn new(
+        path: &str,
+        origins: Option<&[String]>,
+        subprotocols: &[String],
+        deflate: bool,
+    ) -> Self {
         Self {
             path: path.into(),
             origins: Origins::new(origins),
             subprotocols: subprotocols.iter().map(|name| name.as_str().into()).collect(),
+            deflate,
         }
     }
 
@@ -97,7 +106,7 @@ impl Rules {
             return Err(WRONG_ORIGIN);
         }
         let accept = HeaderValue::try_from(websocket::accept_key(key)).map_err(|_| BAD_KEY)?;
-        Ok(Agreement { accept, subprotocol: self.subprotocol(headers) })
+        Ok(Agreement { accept, subprotocol: self.subprotocol(headers), deflate: self.deflate(headers) })
     }
 
     /// A client that is no browser sends no origin, and none of somebody else's cookies.
@@ -113,6 +122,12 @@ impl Rules {
         let wanted = tokens(headers, &header::SEC_WEBSOCKET_PROTOCOL)
             .find(|wanted| self.subprotocols.iter().any(|known| **known == **wanted))?;
         HeaderValue::from_str(wanted).ok()
+    }
+
+    /// The first offer of compression that can be kept to.
+    fn deflate(&self, headers: &HeaderMap) -> Option<deflate::Agreement> {
+        let offers = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter();
+        deflate::accept(offers.filter_map(|offer| offer.to_str().ok())).filter(|_| self.deflate)
     }
 }
 
@@ -143,6 +158,10 @@ mod tests {
     ];
 
     fn judge(target: &str, edit: &[(&str, Option<&str>)]) -> Result<Agreement, Refusal> {
+        judge_with(false, target, edit)
+    }
+
+    fn judge_with(deflate: bool, target: &str, edit: &[(&str, Option<&str>)]) -> Result<Agreement, Refusal> {
         let mut request = Request::get(target).body(()).unwrap();
         let headers = request.headers_mut();
         for (name, value) in GOOD {
@@ -155,7 +174,7 @@ mod tests {
                 None => _ = headers.remove(name),
             }
         }
-        Rules::new("/ws", None, &["v2".into(), "v1".into()]).judge(&request)
+        Rules::new("/ws", None, &["v2".into(), "v1".into()], deflate).judge(&request)
     }
 
     #[test]
@@ -170,6 +189,19 @@ mod tests {
         let chosen = |wish| judge("/ws", &[("sec-websocket-protocol", Some(wish))]).unwrap().subprotocol;
         assert_eq!(chosen("v9, v1 ,v2").unwrap(), "v1");
         assert_eq!(chosen("v9"), None);
+    }
+
+    #[test]
+    fn compression_is_agreed_to_where_the_listener_has_it() {
+        for (deflate, offer, agreed) in [
+            (true, "permessage-deflate; client_max_window_bits", true),
+            (true, "permessage-deflate; server_max_window_bits=8", false),
+            (true, "x-webkit-deflate-frame", false),
+            (false, "permessage-deflate; client_max_window_bits", false),
+        ] {
+            let agreement = judge_with(deflate, "/ws", &[("sec-websocket-extensions", Some(offer))]);
+            assert_eq!(agreement.unwrap().deflate.is_some(), agreed, "{deflate} {offer}");
+        }
     }
 
     #[test]

@@ -53,7 +53,16 @@ impl Entrance {
 
     pub(crate) fn websocket() -> Self {
         let (path, origins, subprotocols) = ("/ws".to_owned(), None, vec!["v2".into(), "v1".into()]);
-        Self::new(Protocol::WebSocket { path, origins, subprotocols })
+        Self::new(Protocol::WebSocket { path, origins, subprotocols, deflate: false })
+    }
+
+    /// That agrees to compression.
+    pub(crate) fn deflating() -> Self {
+        let mut entrance = Self::websocket();
+        if let Protocol::WebSocket { deflate, .. } = &mut entrance.protocol {
+            *deflate = true;
+        }
+        entrance
     }
 
     pub(crate) fn quic() -> Self {
