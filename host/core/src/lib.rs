@@ -13,6 +13,7 @@ mod mail;
 mod message;
 mod origin;
 mod program;
+mod pulse;
 mod queue;
 mod reason;
 mod roster;
@@ -33,15 +34,16 @@ pub use lifecycle::{LifeEvent, Phase};
 pub use mail::{Mail, Post};
 pub use message::{Direction, Kind, Message, Payload, Transport};
 pub use program::{Call, Directions, Failure, FailureCause, Instance, Program, Seat, SessionInfo, TlsInfo};
+pub use pulse::{Health, LONGEST_PATIENCE, Path};
 pub use queue::{Queue, Tally};
 pub use reason::{CloseReason, DropReason};
 pub use roster::Notice;
 pub use snapshot::{
-    Chain, ClusterPolicy, Limits, Link, ListenerPolicy, OnFailure, Route, SlowConsumer, Snapshot,
+    Chain, ClusterPolicy, Degraded, Limits, Link, ListenerPolicy, OnFailure, Route, SlowConsumer, Snapshot,
 };
 pub use stats::{
-    CallStats, ClusterStats, Counter, DeliveryStats, Ends, Histogram, IntakeStats, ListenerStats, Reasons,
-    TargetKind, WorkerStats,
+    CallStats, ClusterStats, Counter, DeliveryStats, Ends, HeartbeatStats, Histogram, IntakeStats,
+    ListenerStats, Reasons, TargetKind, WorkerStats,
 };
 pub use time::Time;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};

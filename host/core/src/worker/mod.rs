@@ -14,8 +14,10 @@
 //! Every connection is driven until its status is `Ended`, and then released, once.
 
 mod chain;
+mod drain;
 mod effects;
 mod ends;
+mod heartbeat;
 mod hold;
 mod output;
 mod post;
@@ -35,6 +37,7 @@ use crate::mail::Outbox;
 use crate::message::{Direction, Kind};
 use crate::origin::Names;
 use crate::program::{Call, Seat, TlsInfo};
+use crate::pulse::Health;
 use crate::queue::Queue;
 use crate::roster::{Notice, Roster};
 use crate::slab::Slab;
@@ -45,6 +48,7 @@ use crate::verdict::{Effect, Target, Verdict};
 use crate::wheel::Wheel;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use drain::Drain;
 use std::sync::Arc;
 use weir_codec::Wire;
 
@@ -78,6 +82,8 @@ pub(crate) struct State {
     /// What deliveries led to in the call from outside that is under way; see [`State::bear`].
     pub(crate) offspring: usize,
     pub(crate) names: Names,
+    /// Set when the gateway stops.
+    pub(crate) drain: Option<Drain>,
     /// State of the generator of masking keys.
     pub(crate) seed: u64,
 }
@@ -175,6 +181,10 @@ pub struct Farewell {
     pub end: End,
     /// Messages accepted from it and for it; not counted for an upstream connection.
     pub messages: [u64; 2],
+    /// Bytes of the payloads that were accepted from it, and of the frames that were written to it.
+    pub bytes: [u64; 2],
+    /// How well it was reached at the end, and its score of 100.
+    pub health: (Health, u8),
     /// When it was opened; for an upstream connection, when it was released.
     pub opened_at: Time,
 }
@@ -209,6 +219,7 @@ impl Worker {
                 call: Call::default(),
                 offspring: 0,
                 names: Names::default(),
+                drain: None,
                 seed: seed | 1,
             },
         }

@@ -1,5 +1,6 @@
 //! Messages on their way to a peer: the outbound chain, the queue, what is written.
 
+use super::heartbeat::listen_anew;
 use super::{State, Worker};
 use crate::conn::{Conn, Parcel, Pauses, Role};
 use crate::id::{ConnId, Lane, SessionId};
@@ -171,6 +172,26 @@ impl State {
         }
     }
 
+    /// Queues a frame that is no message, on a framed transport. So many may wait, as with [`State::push_ping_or_pong`].
+    pub(crate) fn push_small_control(
+        &mut self,
+        id: ConnId,
+        lane: Option<Lane>,
+        write: impl FnOnce(&Wire, &mut BytesMut),
+    ) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if conn.queue.as_ref().map_or(0, |queue| queue.controls()) >= CONTROLS {
+            return;
+        }
+        let lane = conn.lane(lane);
+        let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
+        queue.push_control(lane, |out| write(&conn.wire, out));
+        if queue.is_empty() {
+            self.keep_spare(id);
+        }
+        self.mark_dirty(id);
+    }
+
     /// Queues a control frame, if the wire has such.
     pub(crate) fn push_control(&mut self, id: ConnId, write: impl FnOnce(Option<[u8; 4]>, &mut BytesMut)) {
         let mask = self.mask();
@@ -208,12 +229,16 @@ impl State {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Some(queue) = conn.queue.as_mut() else { return };
         let tally = queue.written(lane, bytes);
-        if !conn.can_ping() {
+        conn.blocked_since = Time::NEVER;
+        if !conn.can_ping {
             // Nothing asks such a client whether it is there: that it takes what is sent is the sign that it is.
             conn.heard = now;
         }
-        let stats = match &conn.role {
-            Role::Session(session) => &self.stats.listeners[session.listener.index()].outbound,
+        let stats = match &mut conn.role {
+            Role::Session(session) => {
+                session.bytes[Direction::Outbound as usize] += tally.bytes as u64;
+                &self.stats.listeners[session.listener.index()].outbound
+            }
             Role::Upstream(upstream) => &self.stats.clusters[upstream.cluster.index()].delivery,
         };
         stats.delivered.add(tally.messages as u64);
@@ -284,8 +309,7 @@ impl State {
         let now = self.now;
         let Some(conn) = self.conns.get_mut(id) else { return };
         if conn.pauses.clear(pause) {
-            conn.heard = now;
-            conn.pinged = false;
+            listen_anew(conn, snapshot, now);
             self.mark_dirty(id);
             self.arm(snapshot, id);
         }

@@ -40,6 +40,8 @@ pub struct Driver<L: Link> {
 struct Session<L> {
     id: ConnId,
     link: L,
+    /// The last read ended within a frame.
+    mid_frame: bool,
     /// Read, but not decoded: the reader was told to stand still.
     backlog: Option<Box<Backlog>>,
     /// What the peer sends can no longer be understood.
@@ -76,6 +78,7 @@ impl<L: Link> Driver<L> {
             id,
             link,
             backlog: Backlog::of(Lane::ONLY, leftover),
+            mid_frame: false,
             broken: false,
             closes_by_frame: matches!(wire, weir_codec::Wire::WebSocket { .. }),
             finished: false,
@@ -113,6 +116,11 @@ impl<L: Link> Drop for Driver<L> {
 impl<L: Link> Session<L> {
     /// Does what can be done now, within one pass's budget, until something is to be waited for.
     fn advance(&mut self, worker: &mut Worker, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<End> {
+        if worker.takes_path(self.id)
+            && let Some(path) = self.link.path()
+        {
+            worker.path(self.id, path);
+        }
         let mut pass = Pass::new();
         loop {
             let moved = match worker.status(self.id) {
@@ -186,7 +194,9 @@ impl<L: Link> Session<L> {
         match input {
             Input::Bytes(lane, length) => {
                 worker.heard(id);
+                let before = pass.decoded();
                 let (taken, flow) = self.decode(worker, lane, &mut buffer[..length], pass);
+                self.watch_frame(worker, lane, pass.decoded() > before);
                 self.backlog = Backlog::of(lane, &buffer[taken..length]);
                 flow
             }
@@ -239,12 +249,21 @@ impl<L: Link> Session<L> {
                 None => return (bytes.len(), flow),
                 Some(Event::Message { kind, payload }) => worker.received(id, lane, kind, payload),
                 Some(Event::Ping(payload)) => worker.ping(id, &payload),
-                Some(Event::Pong(_)) => flow,
+                Some(Event::Pong(payload)) => worker.pong(id, &payload),
                 Some(Event::Close(said)) => worker.peer_ended(id, Some(said)),
             };
             if flow == Flow::Pause || at == bytes.len() {
                 return (at, flow);
             }
+        }
+    }
+
+    /// Tells the worker when a frame begins to be incomplete, and when it no longer is. `began`: messages came before it in this read.
+    fn watch_frame(&mut self, worker: &mut Worker, lane: Lane, began: bool) {
+        let incomplete = self.link.decoder(lane).is_some_and(|decoder| !decoder.is_idle());
+        if incomplete || self.mid_frame {
+            worker.mid_frame(self.id, incomplete.then_some(began));
+            self.mid_frame = incomplete;
         }
     }
 
@@ -298,6 +317,9 @@ impl<L: Link> Session<L> {
             }
             pass.wrote();
             moved = true;
+        }
+        if blocked > 0 {
+            worker.blocked(id);
         }
         self.link.tidy(worker, id);
         moved

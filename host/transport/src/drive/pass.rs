@@ -40,6 +40,11 @@ impl Pass {
         true
     }
 
+    /// Messages so far.
+    pub(super) const fn decoded(&self) -> u16 {
+        MESSAGES - self.messages
+    }
+
     pub(super) const fn may_write(&self) -> bool {
         self.writes > 0
     }
