@@ -4,8 +4,8 @@ use crate::field::{Chain, Field, List};
 use crate::json::Json;
 use crate::value::{Size, Time, Unlimited, WorkerCount};
 use crate::words::{
-    Balance, ClusterWord, CompressionWord, FailureWord, FramingWord, Grant, KindWord, ListenerWord,
-    LogFormat, LogLevel, PrefixWord, ProxyWord, SessionsWord, SlowWord,
+    Balance, ClusterWord, CompressionWord, DegradedWord, FailureWord, FramingWord, Grant, HeartbeatWord,
+    KindWord, ListenerWord, LogFormat, LogLevel, PrefixWord, ProxyWord, SessionsWord, SlowWord,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;

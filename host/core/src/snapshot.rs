@@ -34,7 +34,8 @@ impl Snapshot {
     /// Whether all that happens because time passes happens at the same times.
     pub(crate) fn has_times_of(&self, other: &Self) -> bool {
         let times = |listener: &ListenerPolicy| {
-            let Limits { idle_timeout, ping_interval, pong_floor, slow_consumer, slow_grace, .. } = listener.limits;
+            let Limits { idle_timeout, ping_interval, pong_floor, slow_consumer, slow_grace, .. } =
+                listener.limits;
             let Limits { first_message_timeout, frame_timeout, write_timeout, .. } = listener.limits;
             let silence = (idle_timeout, ping_interval, pong_floor);
             (silence, slow_consumer, slow_grace, first_message_timeout, frame_timeout, write_timeout)

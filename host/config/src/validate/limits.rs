@@ -49,8 +49,12 @@ impl Check<'_> {
             self.time(&raw.idle_timeout, "idle_timeout", Duration::ZERO..=DAY, default.idle_timeout);
         let ping_interval =
             self.time(&raw.ping_interval, "ping_interval", Duration::ZERO..=DAY, default.ping_interval);
-        let pong_floor =
-            self.time(&raw.pong_floor, "pong_floor", Duration::from_millis(1)..=LONGEST_PATIENCE, default.pong_floor);
+        let pong_floor = self.time(
+            &raw.pong_floor,
+            "pong_floor",
+            Duration::from_millis(1)..=LONGEST_PATIENCE,
+            default.pong_floor,
+        );
         let degraded = match self.read_or(&raw.degraded, "degraded", DegradedWord::Keep) {
             DegradedWord::Keep => Degraded::Keep,
             DegradedWord::Reconnect => Degraded::Reconnect,

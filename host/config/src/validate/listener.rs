@@ -82,7 +82,12 @@ impl Check<'_> {
     }
 
     /// Whether heartbeat messages are told from others. They are binary, and have bytes in them that end lines.
-    fn heartbeat(&mut self, raw: &raw::Listener, word: Option<ListenerWord>, protocol: Option<&Protocol>) -> bool {
+    fn heartbeat(
+        &mut self,
+        raw: &raw::Listener,
+        word: Option<ListenerWord>,
+        protocol: Option<&Protocol>,
+    ) -> bool {
         let (HeartbeatWord::Frame, Some(span)) =
             (self.read_or(&raw.heartbeat, "heartbeat", HeartbeatWord::Off), raw.heartbeat.span())
         else {
@@ -95,7 +100,9 @@ impl Check<'_> {
         };
         if !carries {
             let here = word.map_or("this listener", ListenerWord::as_str);
-            let message = format!("`heartbeat` = \"frame\" needs tcp with length or checked framing and kind = \"binary\", and this is {here}");
+            let message = format!(
+                "`heartbeat` = \"frame\" needs tcp with length or checked framing and kind = \"binary\", and this is {here}"
+            );
             let help = "WebSocket and QUIC ask with frames of their own; leave it \"off\"";
             self.blame_with_help(span, message, help);
         }
