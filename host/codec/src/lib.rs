@@ -15,6 +15,7 @@ pub mod event;
 pub mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+pub mod heartbeat;
 mod utf8;
 pub mod websocket;
 mod wire;

@@ -54,11 +54,17 @@ pub struct Drain {
     pub ready_delay: Duration,
     /// For how long sessions may take to end, at most an hour.
     pub window: Duration,
+    /// How long clients are told to wait at most before they connect again, at most an hour; zero: they are told nothing.
+    pub retry: Duration,
 }
 
 impl Default for Drain {
     fn default() -> Self {
-        Self { ready_delay: Duration::from_secs(2), window: Duration::from_secs(30) }
+        Self {
+            ready_delay: Duration::from_secs(2),
+            window: Duration::from_secs(30),
+            retry: Duration::from_secs(10),
+        }
     }
 }
 

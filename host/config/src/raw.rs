@@ -4,8 +4,8 @@ use crate::field::{Chain, Field, List};
 use crate::json::Json;
 use crate::value::{Size, Time, WorkerCount};
 use crate::words::{
-    Balance, ClusterWord, Compression, FailureWord, FramingWord, Grant, KindWord, ListenerWord, LogFormat,
-    LogLevel, PrefixWord, ProxyWord, RateWord, SessionsWord, SlowWord,
+    Balance, ClusterWord, Compression, DegradedWord, FailureWord, FramingWord, Grant, HeartbeatWord,
+    KindWord, ListenerWord, LogFormat, LogLevel, PrefixWord, ProxyWord, RateWord, SessionsWord, SlowWord,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -58,6 +58,10 @@ pub(crate) struct Drain {
     /// For how long sessions may then take to end; what is left is cut. At most an hour.
     #[schemars(extend("default" = "30s"))]
     pub(crate) window: Field<Time>,
+    /// Clients that are told why they are closed are told to wait so long at most before they connect again, each another time
+    /// (`retry-after-ms=…` in the close reason); "0s": nothing is said. At most an hour.
+    #[schemars(extend("default" = "10s"))]
+    pub(crate) retry: Field<Time>,
 }
 
 /// Metrics, health and the admin API.
@@ -213,6 +217,10 @@ pub(crate) struct Listener {
     /// websocket: those that may be agreed on. Of several, the first that the client asks for.
     #[schemars(with = "Vec<String>", extend("default" = []))]
     pub(crate) subprotocols: List<String>,
+    /// tcp with length or checked framing, binary: "frame" asks clients whether they are there, and answers them, with heartbeat
+    /// messages. "off": every message is the application's.
+    #[schemars(extend("default" = "off"))]
+    pub(crate) heartbeat: Field<HeartbeatWord>,
     /// websocket: compression of messages (RFC 7692) with clients that offer it. It costs some 10 µs and more a message.
     #[schemars(extend("default" = "off"))]
     pub(crate) compression: Field<Compression>,
@@ -283,9 +291,27 @@ pub(crate) struct Limits {
     /// Silence after which a session is closed; "0s": never. Longer than `ping_interval`.
     #[schemars(extend("default" = "75s"))]
     pub(crate) idle_timeout: Field<Time>,
-    /// Silence after which a WebSocket or QUIC client is asked whether it is there; "0s": never.
+    /// How often a client is asked whether it is there (WebSocket ping, heartbeat message, QUIC keep-alive), and the way to it measured;
+    /// "0s": never.
     #[schemars(extend("default" = "30s"))]
     pub(crate) ping_interval: Field<Time>,
+    /// The shortest time that an answer to that may take, at most 8 s. It is learnt from each client: one and a half times its round
+    /// trips. Three answers missing in a row close the session.
+    #[schemars(extend("default" = "2s"))]
+    pub(crate) pong_floor: Field<Time>,
+    /// A session that is reached badly: "keep" counts it and shows it to plugins as the attribute `weir.health`; "reconnect" closes it
+    /// as well, with 1012.
+    #[schemars(extend("default" = "keep"))]
+    pub(crate) degraded: Field<DegradedWord>,
+    /// From an open session to its first message, at most a day; "0s": as long as it likes.
+    #[schemars(extend("default" = "0s"))]
+    pub(crate) first_message_timeout: Field<Time>,
+    /// From the first byte of a message to its last, at most a day; "0s": as long as it likes.
+    #[schemars(extend("default" = "30s"))]
+    pub(crate) frame_timeout: Field<Time>,
+    /// For how long a client may take nothing at all of what waits for it, at most a day; "0s": as long as it likes.
+    #[schemars(extend("default" = "30s"))]
+    pub(crate) write_timeout: Field<Time>,
     /// websocket and quic: bytes of a message, at most 256 MiB. Over tcp the framing's `max` says it.
     #[schemars(extend("default" = "1MiB"))]
     pub(crate) message: Field<Size>,

@@ -180,6 +180,20 @@ words! {
 }
 
 words! {
+    pub(crate) enum HeartbeatWord {
+        Off = "off",
+        Frame = "frame",
+    }
+}
+
+words! {
+    pub(crate) enum DegradedWord {
+        Keep = "keep",
+        Reconnect = "reconnect",
+    }
+}
+
+words! {
     pub(crate) enum SlowWord {
         Close = "close",
         DropOldest = "drop-oldest",

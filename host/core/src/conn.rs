@@ -5,6 +5,7 @@ use crate::id::{BindingId, ClusterId, ConnId, Lane, ListenerId, SessionId};
 use crate::lifecycle::Phase;
 use crate::message::{Direction, Kind, Message, Payload, Transport};
 use crate::origin::Origin;
+use crate::pulse::Pulse;
 use crate::queue::Queue;
 use crate::rate::Meter;
 use crate::reason::CloseReason;
@@ -15,6 +16,7 @@ use crate::wheel::Wheel;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 use weir_codec::Wire;
 
 /// A downstream or upstream connection.
@@ -27,8 +29,10 @@ pub(crate) struct Conn {
     pub(crate) peer_ended: bool,
     /// Set once a close frame is queued: there is only one.
     pub(crate) said_close: bool,
-    /// A ping is out that nothing has answered.
-    pub(crate) pinged: bool,
+    /// The gateway can ask the peer whether it is there.
+    pub(crate) can_ping: bool,
+    /// The transport is to say how the way to its peer is; see [`Pulse::look`].
+    pub(crate) look: bool,
     /// In the dirty list of this turn.
     pub(crate) dirty: bool,
     pub(crate) wire: Wire,
@@ -43,6 +47,10 @@ pub(crate) struct Conn {
     pub(crate) heard: Time,
     /// Since when the queue has been over half full; [`Time::NEVER`]: it is not.
     pub(crate) slow_since: Time,
+    /// Since when a frame from the peer has been incomplete; [`Time::NEVER`]: none is.
+    pub(crate) frame_since: Time,
+    /// Since when the transport has taken nothing of what is queued; [`Time::NEVER`]: it takes it.
+    pub(crate) blocked_since: Time,
     /// By when the phase must be over.
     pub(crate) phase_deadline: Time,
     /// The tick of the wheel that it stands at; [`Wheel::UNARMED`]: none.
@@ -65,6 +73,9 @@ pub(crate) struct Session {
     pub(crate) transport: Transport,
     /// Messages accepted so far, inbound and outbound.
     pub(crate) sequences: [u64; 2],
+    /// Bytes of accepted payloads, and of frames that were written.
+    pub(crate) bytes: [u64; 2],
+    pub(crate) pulse: Pulse,
     pub(crate) origin: Origin,
     /// `None`: nobody has asked for them yet. They are in the directory if and only if they are here and the session is open.
     pub(crate) attributes: Option<Attributes>,
@@ -190,7 +201,8 @@ impl Conn {
             pauses: Pauses::default(),
             peer_ended: false,
             said_close: false,
-            pinged: false,
+            can_ping: wire.websocket().is_some(),
+            look: false,
             dirty: false,
             wire,
             queue: None,
@@ -198,6 +210,8 @@ impl Conn {
             end: None,
             heard: now,
             slow_since: Time::NEVER,
+            frame_since: Time::NEVER,
+            blocked_since: Time::NEVER,
             phase_deadline: Time::NEVER,
             armed: Wheel::UNARMED,
             pings: (0, 0),
@@ -207,11 +221,6 @@ impl Conn {
 
     pub(crate) fn is_websocket(&self) -> bool {
         self.wire.websocket().is_some()
-    }
-
-    /// Whether the gateway can ask the peer whether it is there.
-    pub(crate) fn can_ping(&self) -> bool {
-        self.is_websocket()
     }
 
     /// The lane that a message goes out on: its own if that is still open, else the first one that is; `None`: none is yet.
@@ -328,11 +337,14 @@ impl Session {
         origin: Origin,
         chain: Arc<Vec<BindingId>>,
         now: Time,
+        interval: Duration,
     ) -> Self {
         Self {
             listener,
             transport,
             sequences: [0; 2],
+            bytes: [0; 2],
+            pulse: Pulse::new(now, interval),
             origin,
             attributes: None,
             groups: Vec::new(),
@@ -362,7 +374,7 @@ mod tests {
     fn an_idle_session_is_small() {
         let (conn, session) = (size_of::<Conn>(), size_of::<Session>());
         println!("connection {conn} bytes, session {session} bytes more");
-        assert!(conn <= 112, "{conn}");
-        assert!(session <= 160, "{session}");
+        assert!(conn <= 128, "{conn}");
+        assert!(session <= 224, "{session}");
     }
 }

@@ -115,6 +115,7 @@ mod tests {
     use crate::message::Transport;
     use crate::origin::Origin;
     use crate::time::Time;
+    use std::time::Duration;
     use weir_codec::Wire;
 
     struct Hall {
@@ -132,8 +133,14 @@ mod tests {
             };
             let ids = (0..sessions).map(|_| {
                 let origin = Origin::new("".into(), &[], None);
-                let session =
-                    Session::new(ListenerId(0), Transport::Tcp, origin, Arc::default(), Time::default());
+                let session = Session::new(
+                    ListenerId(0),
+                    Transport::Tcp,
+                    origin,
+                    Arc::default(),
+                    Time::default(),
+                    Duration::ZERO,
+                );
                 let role = Role::Session(Box::new(session));
                 hall.conns.insert(Conn::new(Time::default(), Wire::Datagram, role)).unwrap()
             });

@@ -14,6 +14,7 @@ mod mail;
 mod message;
 mod origin;
 mod program;
+mod pulse;
 mod queue;
 mod rate;
 mod reason;
@@ -36,17 +37,18 @@ pub use lifecycle::{LifeEvent, Phase};
 pub use mail::{Mail, Post};
 pub use message::{Direction, Kind, Message, Payload, Transport};
 pub use program::{Call, Directions, Failure, FailureCause, Instance, Program, Seat, SessionInfo, TlsInfo};
+pub use pulse::{Health, LONGEST_PATIENCE, Path};
 pub use queue::{Queue, Tally};
 pub use rate::{Rate, RatePolicy, SharedRate};
 pub use reason::{CloseReason, DropReason};
 pub use roster::Notice;
 pub use snapshot::{
-    Chain, ClientNetwork, ClusterPolicy, Limits, Link, ListenerPolicy, OnFailure, Route, SlowConsumer,
-    Snapshot,
+    Chain, ClientNetwork, ClusterPolicy, Degraded, Limits, Link, ListenerPolicy, OnFailure, Route,
+    SlowConsumer, Snapshot,
 };
 pub use stats::{
-    CallStats, ClusterStats, CompressionStats, Counter, DeliveryStats, Ends, Histogram, IntakeStats,
-    ListenerStats, Reasons, TargetKind, TurnStats, WorkerStats,
+    CallStats, ClusterStats, CompressionStats, Counter, DeliveryStats, Ends, HeartbeatStats, Histogram,
+    IntakeStats, ListenerStats, Reasons, TargetKind, TurnStats, WorkerStats,
 };
 pub use time::Time;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};

@@ -39,6 +39,8 @@ pub(crate) struct Names {
     path: Arc<str>,
     sni: Arc<str>,
     alpn: Arc<str>,
+    /// Set when a session is first not healthy.
+    pub(crate) health: Arc<str>,
     transports: [Arc<str>; 4],
 }
 
@@ -51,6 +53,7 @@ impl Default for Names {
             path: "weir.path".into(),
             sni: "weir.tls.sni".into(),
             alpn: "weir.tls.alpn".into(),
+            health: "weir.health".into(),
             transports: [Transport::Tcp, Transport::WebSocket, Transport::Quic, Transport::WebTransport]
                 .map(|transport| transport.as_str().into()),
         }

@@ -184,6 +184,11 @@ impl Queue {
         let before = tail.len();
         write(tail);
         let length = tail.len() - before;
+        if length == 0 {
+            // There was nothing to say.
+            self.retire(lane);
+            return;
+        }
         self.count(lane, length, sort);
     }
 

@@ -100,6 +100,16 @@ labelled! {
         HandshakeTimeout => "handshake_timeout",
         /// Nothing was heard for the idle timeout.
         IdleTimeout => "idle_timeout",
+        /// Three heartbeats in a row were not answered, and nothing else was heard.
+        HeartbeatTimeout => "heartbeat_timeout",
+        /// It was reached badly, and was told to connect again.
+        Degraded => "degraded",
+        /// The client sent no first message in time.
+        FirstMessageTimeout => "first_message_timeout",
+        /// A frame was not complete in time.
+        FrameTimeout => "frame_timeout",
+        /// The client took nothing of what waited for it in time.
+        WriteTimeout => "write_timeout",
         /// The client did not read, and its queue stayed full for the grace.
         SlowConsumer => "slow_consumer",
         /// A plugin's verdict, or its refusal in on-open.
@@ -144,6 +154,11 @@ impl CloseReason {
             Self::RateLimited => (1008, "sending too fast"),
             Self::HandshakeTimeout => (1008, "handshake took too long"),
             Self::IdleTimeout => (1001, "nothing heard for the idle timeout"),
+            Self::HeartbeatTimeout => (1001, "heartbeats were not answered"),
+            Self::Degraded => (1012, "connection is bad, connect again"),
+            Self::FirstMessageTimeout => (1008, "no first message in time"),
+            Self::FrameTimeout => (1008, "frame took too long"),
+            Self::WriteTimeout => (1008, "took nothing for too long"),
             Self::SlowConsumer => (1008, "reading too slowly"),
             Self::Plugin => (1008, "refused"),
             Self::PluginFailed => (1011, "plugin failed"),
@@ -154,6 +169,36 @@ impl CloseReason {
             Self::UpstreamClosed => (1000, "upstream closed"),
             Self::UpstreamFailed => (1014, "upstream failed"),
             Self::Shutdown | Self::Killed => (1001, "gateway is going away"),
+        }
+    }
+}
+
+impl CloseReason {
+    /// Whose doing the end was: `client`, `upstream`, `plugin` or `gateway`.
+    pub const fn by(self) -> &'static str {
+        match self {
+            Self::Client
+            | Self::ClientReset
+            | Self::Truncated
+            | Self::Protocol
+            | Self::MessageTooLong
+            | Self::Fragments
+            | Self::InvalidUtf8
+            | Self::BadMagic
+            | Self::BadVersion
+            | Self::BadChecksum
+            | Self::PingFlood
+            | Self::HandshakeTimeout
+            | Self::IdleTimeout
+            | Self::HeartbeatTimeout
+            | Self::FirstMessageTimeout
+            | Self::FrameTimeout
+            | Self::WriteTimeout
+            | Self::SlowConsumer
+            | Self::SessionEnded => "client",
+            Self::Plugin | Self::PluginFailed => "plugin",
+            Self::UpstreamUnreachable | Self::UpstreamClosed | Self::UpstreamFailed => "upstream",
+            Self::Degraded | Self::TooManyConnections | Self::Shutdown | Self::Killed => "gateway",
         }
     }
 }

@@ -36,8 +36,11 @@ impl Snapshot {
     /// Whether all that happens because time passes happens at the same times.
     pub(crate) fn has_times_of(&self, other: &Self) -> bool {
         let times = |listener: &ListenerPolicy| {
-            let Limits { slow_consumer, slow_grace, idle_timeout, ping_interval, .. } = listener.limits;
-            (slow_consumer, slow_grace, idle_timeout, ping_interval)
+            let Limits { idle_timeout, ping_interval, pong_floor, slow_consumer, slow_grace, .. } =
+                listener.limits;
+            let Limits { first_message_timeout, frame_timeout, write_timeout, .. } = listener.limits;
+            let silence = (idle_timeout, ping_interval, pong_floor);
+            (silence, slow_consumer, slow_grace, first_message_timeout, frame_timeout, write_timeout)
         };
         self.listeners.iter().map(times).eq(other.listeners.iter().map(times))
     }
@@ -229,8 +232,20 @@ pub struct Limits {
     pub slow_grace: Duration,
     /// Silence after which the session is closed; zero: never.
     pub idle_timeout: Duration,
-    /// Silence after which the gateway asks whether the client is there (WebSocket ping); zero: never.
+    /// How often the gateway asks whether the client is there, and looks how well it is reached; zero: never.
     pub ping_interval: Duration,
+    /// The shortest time that an answer to that may take; at most [`LONGEST_PATIENCE`](crate::LONGEST_PATIENCE).
+    pub pong_floor: Duration,
+    /// What becomes of a session that is reached badly.
+    pub degraded: Degraded,
+    /// Whether clients of framed transports are asked, and answered, with [heartbeat](weir_codec::heartbeat) messages.
+    pub heartbeat: bool,
+    /// From an open session to its first message; zero: as long as it likes.
+    pub first_message_timeout: Duration,
+    /// From the first byte of a frame to its last; zero: as long as it likes. Over the whole of a fragmented message.
+    pub frame_timeout: Duration,
+    /// For how long the client may take nothing at all of what waits for it; zero: as long as it likes.
+    pub write_timeout: Duration,
     /// From accept to a session that is open.
     pub handshake_timeout: Duration,
     /// Connections at once, over all workers.
@@ -280,6 +295,12 @@ impl Default for Limits {
             slow_grace: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             ping_interval: Duration::from_secs(30),
+            pong_floor: Duration::from_secs(2),
+            degraded: Degraded::Keep,
+            heartbeat: false,
+            first_message_timeout: Duration::ZERO,
+            frame_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(10),
             connections: 100_000,
             connections_per_client: 0,
@@ -289,6 +310,17 @@ impl Default for Limits {
             rate_policy: RatePolicy::default(),
         }
     }
+}
+
+/// What becomes of a session whose client is reached badly: see [`Health`](crate::Health).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Degraded {
+    /// It is counted, and shown to plugins as the attribute `weir.health`.
+    #[default]
+    Keep,
+    /// It is closed as well, and told to connect again: by another way, or to another gateway.
+    Reconnect,
 }
 
 /// What happens to a message for a client whose queue is full.

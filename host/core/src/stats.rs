@@ -240,8 +240,25 @@ pub struct ListenerStats {
     pub opened: Counter,
     /// Sessions open now.
     pub sessions: Counter,
+    /// Of its sessions.
+    pub heartbeats: HeartbeatStats,
     /// Connections that ended before they were a session, and sessions that ended, by reason.
     pub closed: Ends,
+}
+
+/// How well sessions are reached.
+#[derive(Debug, Default)]
+pub struct HeartbeatStats {
+    /// Heartbeats sent.
+    pub sent: Counter,
+    /// Answers to them.
+    pub answered: Counter,
+    /// Those that nothing answered in time.
+    pub missed: Counter,
+    /// Sessions that are degraded now.
+    pub degraded: Counter,
+    /// Sessions that ever became so; each time counts.
+    pub degraded_ever: Counter,
 }
 
 /// One cluster's counters on one worker.

@@ -7,8 +7,9 @@
 //! holds the worker; [`Share::serve`] spawns the accept loops on the thread's `LocalSet`, and every session that they open is a
 //! [`Driver`]. Upstream connections, which others make, are driven by [`Driver`]s too. The thread also runs [`Local::run_timers`].
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod carrier;
 mod drive;
 mod listen;
 mod local;

@@ -13,7 +13,8 @@ pub(crate) fn opened(worker: &Worker, id: ConnId, listener: ListenerId, peer: &s
 }
 
 pub(crate) fn closed(worker: &Worker, id: ConnId, farewell: &Farewell) {
-    let Farewell { listener, peer, end, messages: [inbound, outbound], opened_at, .. } = farewell;
+    let Farewell { listener, peer, end, messages: [inbound, outbound], bytes, health, opened_at, .. } =
+        farewell;
     let Some(listener) = *listener else {
         tracing::debug!(target: "weir::access", connection = %id, reason = end.reason.label(), "upstream connection closed");
         return;
@@ -24,10 +25,15 @@ pub(crate) fn closed(worker: &Worker, id: ConnId, farewell: &Farewell) {
         listener = name(worker, listener),
         peer = peer.as_deref().unwrap_or_default(),
         reason = end.reason.label(),
+        by = end.reason.by(),
         code = end.said.code,
         said = &*end.said.reason,
         inbound,
         outbound,
+        inbound_bytes = bytes[0],
+        outbound_bytes = bytes[1],
+        health = health.0.label(),
+        score = health.1,
         seconds = worker.now().since(*opened_at).as_secs_f64(),
         "session closed"
     );

@@ -140,7 +140,7 @@ fn the_gateways_close_comes_after_everything_that_it_wrote() {
         send.write_all(&batch).await.unwrap();
         let inbound = &gateway.stats.listeners[0].inbound;
         until("received", || inbound.received.value() == 200).await;
-        gateway.local.with(|worker| worker.close_all(CloseReason::Shutdown));
+        gateway.local.with(|worker| worker.drain(Duration::ZERO, Duration::ZERO));
         assert_eq!(recv.read_to_end(1 << 20).await.unwrap(), batch);
         let ConnectionError::ApplicationClosed(close) = connection.closed().await else { panic!() };
         assert_eq!(close.error_code, VarInt::from_u32(1001));

@@ -198,7 +198,7 @@ fn a_stopped_listener_refuses_and_its_sessions_go_on() {
         }
         client.write_all(&frame(b"still")).await.unwrap();
         expect(&mut client, &frame(b"still")).await;
-        gateway.local.with(|worker| worker.close_all(CloseReason::Shutdown));
+        gateway.local.with(|worker| worker.drain(Duration::ZERO, Duration::ZERO));
         assert!(rest(&mut client).await.is_empty());
         drop(client);
         gateway.settled().await;

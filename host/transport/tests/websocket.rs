@@ -156,7 +156,7 @@ fn what_breaks_the_protocol_is_closed_with_its_code() {
 
         let mut client = connect(&gateway).await;
         gateway.sessions(1).await;
-        gateway.local.with(|worker| worker.close_all(CloseReason::Shutdown));
+        gateway.local.with(|worker| worker.drain(Duration::ZERO, Duration::ZERO));
         assert_eq!(end(&mut client).await.unwrap().0, 1001);
         drop(client);
 

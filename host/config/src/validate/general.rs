@@ -35,7 +35,8 @@ impl Check<'_> {
             default.ready_delay,
         );
         let window = self.time(&raw.drain.window, "window", Duration::ZERO..=HOUR, default.window);
-        Runtime { workers, drain: Drain { ready_delay, window } }
+        let retry = self.time(&raw.drain.retry, "retry", Duration::ZERO..=HOUR, default.retry);
+        Runtime { workers, drain: Drain { ready_delay, window, retry } }
     }
 
     fn admin(&mut self, raw: &raw::Admin, addresses: &mut Seen) -> Admin {

@@ -2,10 +2,10 @@
 
 use super::cluster::QUEUE;
 use super::{Check, HOUR, MAX_MESSAGE, MINUTE};
-use crate::words::{ListenerWord, SlowWord};
+use crate::words::{DegradedWord, ListenerWord, SlowWord};
 use crate::{raw, zero};
 use std::time::Duration;
-use weir_core::{ClientNetwork, Limits, SlowConsumer};
+use weir_core::{ClientNetwork, Degraded, LONGEST_PATIENCE, Limits, SlowConsumer};
 
 /// Longer silences are no timeouts.
 const DAY: Duration = Duration::from_hours(24);
@@ -57,6 +57,21 @@ impl Check<'_> {
             self.time(&raw.idle_timeout, "idle_timeout", Duration::ZERO..=DAY, default.idle_timeout);
         let ping_interval =
             self.time(&raw.ping_interval, "ping_interval", Duration::ZERO..=DAY, default.ping_interval);
+        let pong_floor = self.time(
+            &raw.pong_floor,
+            "pong_floor",
+            Duration::from_millis(1)..=LONGEST_PATIENCE,
+            default.pong_floor,
+        );
+        let degraded = match self.read_or(&raw.degraded, "degraded", DegradedWord::Keep) {
+            DegradedWord::Keep => Degraded::Keep,
+            DegradedWord::Reconnect => Degraded::Reconnect,
+        };
+        let mut up_to_a_day = |field, name, default| self.time(field, name, Duration::ZERO..=DAY, default);
+        let first_message_timeout =
+            up_to_a_day(&raw.first_message_timeout, "first_message_timeout", default.first_message_timeout);
+        let frame_timeout = up_to_a_day(&raw.frame_timeout, "frame_timeout", default.frame_timeout);
+        let write_timeout = up_to_a_day(&raw.write_timeout, "write_timeout", default.write_timeout);
         let limits = Limits {
             message,
             fragments,
@@ -65,6 +80,12 @@ impl Check<'_> {
             slow_grace,
             idle_timeout,
             ping_interval,
+            pong_floor,
+            degraded,
+            heartbeat: false,
+            first_message_timeout,
+            frame_timeout,
+            write_timeout,
             handshake_timeout,
             connections,
             connections_per_client,

@@ -5,9 +5,10 @@ use super::plugin::binding_name;
 use super::{Check, Seen};
 use crate::field::Chain;
 use crate::source::Span;
-use crate::words::{ListenerWord, ProxyWord};
-use crate::{ChainSpec, Compression, Listener, Protocol, RouteSpec, TlsFiles, raw};
+use crate::words::{HeartbeatWord, ListenerWord, ProxyWord};
+use crate::{ChainSpec, Compression, Framing, Listener, Protocol, RouteSpec, TlsFiles, raw};
 use toml::Spanned;
+use weir_core::Kind;
 
 /// What a listener may name.
 struct Known {
@@ -72,6 +73,7 @@ impl Check<'_> {
         let join = self.join(raw, route.as_ref());
         let (mut limits, accept_rate) = self.limits(&raw.limits, word);
         let conflate = self.conflate(&raw.limits, limits.slow_consumer);
+        limits.heartbeat = self.heartbeat(raw, word, protocol.as_ref());
         let protocol = protocol?;
         if let Protocol::Tcp { framing, .. } = &protocol {
             limits.message = max_of(framing);
@@ -90,6 +92,34 @@ impl Check<'_> {
             conflate,
             accept_rate,
         })
+    }
+
+    /// Whether heartbeat messages are told from others. They are binary, and have bytes in them that end lines.
+    fn heartbeat(
+        &mut self,
+        raw: &raw::Listener,
+        word: Option<ListenerWord>,
+        protocol: Option<&Protocol>,
+    ) -> bool {
+        let (HeartbeatWord::Frame, Some(span)) =
+            (self.read_or(&raw.heartbeat, "heartbeat", HeartbeatWord::Off), raw.heartbeat.span())
+        else {
+            return false;
+        };
+        let carries = match protocol {
+            Some(Protocol::Tcp { framing: Framing::Checked { .. }, .. }) | None => true,
+            Some(Protocol::Tcp { framing: Framing::Length { .. }, kind }) => *kind == Kind::Binary,
+            Some(_) => false,
+        };
+        if !carries {
+            let here = word.map_or("this listener", ListenerWord::as_str);
+            let message = format!(
+                "`heartbeat` = \"frame\" needs tcp with length or checked framing and kind = \"binary\", and this is {here}"
+            );
+            let help = "WebSocket and QUIC ask with frames of their own; leave it \"off\"";
+            self.blame_with_help(span, message, help);
+        }
+        true
     }
 
     fn protocol(&mut self, raw: &raw::Listener, word: Option<ListenerWord>) -> Option<Protocol> {

@@ -6,6 +6,7 @@ use crate::attribute::{Attributes, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTE_VALUE, MAX_
 use crate::conn::Conn;
 use crate::id::{BindingId, SessionId, WorkerId};
 use crate::mail::Letter;
+use crate::pulse::Health;
 use crate::reason::DropReason;
 use crate::snapshot::{Link, Snapshot};
 use crate::verdict::Effect;
@@ -106,6 +107,14 @@ impl State {
         }
         self.publish_attributes(id, Arc::new(attributes));
         true
+    }
+
+    /// Plugins see how a session is reached: as `weir.health`, from when it first is not healthy.
+    pub(crate) fn show_health(&mut self, snapshot: &Snapshot, id: SessionId, health: Health) {
+        let Some(attributes) = self.attributes(snapshot, id) else { return };
+        let mut attributes = (*attributes).clone();
+        attributes.insert(self.names.health.clone(), health.label().into());
+        self.publish_attributes(id, Arc::new(attributes));
     }
 
     /// The attributes of a session of this worker. They are made when somebody first asks: a session that no plugin meets has none.

@@ -5,6 +5,7 @@ use crate::conn::{Conn, End, Role};
 use crate::id::ConnId;
 use crate::lifecycle::{LifeEvent, Phase};
 use crate::message::Direction;
+use crate::pulse::Health;
 use crate::queue::Sort;
 use crate::reason::{CloseReason, DropReason};
 use crate::roster::Entry;
@@ -44,20 +45,6 @@ impl Worker {
         self.state.run(&self.snapshot);
     }
 
-    /// Ends every connection, in order or (`Killed`) at once.
-    pub fn close_all(&mut self, reason: CloseReason) {
-        for id in self.state.conns.ids() {
-            let upstream = self.state.conns.get(id).is_some_and(|conn| conn.session().is_none());
-            if reason == CloseReason::Killed {
-                self.state.lose(&self.snapshot, id, reason);
-            } else if !upstream {
-                // Upstream connections end with their sessions, when what waits for them is written.
-                self.state.close(&self.snapshot, id, reason);
-            }
-            self.state.run(&self.snapshot);
-        }
-    }
-
     /// An upstream connection is made. False: nobody wants it any more; release it.
     pub fn connected(&mut self, id: ConnId) -> bool {
         let state = &mut self.state;
@@ -94,12 +81,17 @@ impl Worker {
             Role::Session(session) => {
                 let counters = &stats.listeners[session.listener.index()];
                 counters.sessions.sub(1);
+                if session.pulse.health() != Health::Healthy {
+                    counters.heartbeats.degraded.sub(1);
+                }
                 counters.closed.of(end.reason).add(1);
                 Farewell {
                     listener: Some(session.listener),
                     peer: Some(session.origin.peer),
                     end,
                     messages: session.sequences,
+                    bytes: session.bytes,
+                    health: (session.pulse.health(), session.pulse.score()),
                     opened_at: session.opened_at,
                 }
             }
@@ -107,7 +99,15 @@ impl Worker {
                 let counters = &stats.clusters[upstream.cluster.index()];
                 counters.connections.sub(1);
                 counters.closed.of(end.reason).add(1);
-                Farewell { listener: None, peer: None, end, messages: [0; 2], opened_at: self.state.now }
+                Farewell {
+                    listener: None,
+                    peer: None,
+                    end,
+                    messages: [0; 2],
+                    bytes: [0; 2],
+                    health: (Health::Healthy, 100),
+                    opened_at: self.state.now,
+                }
             }
         })
     }

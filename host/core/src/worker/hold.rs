@@ -3,6 +3,7 @@
 //! While a plugin holds a message of a session, all that follows in that direction stands in line behind it. A line is worked off
 //! from its front, one task at a time, and stays until it is empty: what comes meanwhile joins its end, so nothing overtakes.
 
+use super::heartbeat::listen_anew;
 use super::{Judge, Judged, State, Task};
 use crate::conn::{Conn, Held, Kept, Parcel, Pauses, Waiting};
 use crate::id::{BindingId, ConnId, SessionId};
@@ -136,7 +137,7 @@ impl State {
         let now = self.now;
         let Some(conn) = self.conns.get_mut(id) else { return };
         // Its silence did not count.
-        conn.heard = now;
+        listen_anew(conn, snapshot, now);
         if let Some(session) = conn.session_mut() {
             session.held[direction as usize] = None;
         }

@@ -15,9 +15,11 @@
 
 mod chain;
 mod compression;
+mod drain;
 mod effects;
 mod effort;
 mod ends;
+mod heartbeat;
 mod hold;
 mod output;
 mod post;
@@ -41,6 +43,7 @@ use crate::mail::Outbox;
 use crate::message::{Direction, Kind};
 use crate::origin::Names;
 use crate::program::{Call, Seat, TlsInfo};
+use crate::pulse::Health;
 use crate::queue::Queue;
 use crate::roster::{Notice, Roster};
 use crate::slab::Slab;
@@ -51,6 +54,7 @@ use crate::verdict::{Effect, Target, Verdict};
 use crate::wheel::Wheel;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use drain::Drain;
 use std::sync::Arc;
 use weir_codec::Wire;
 use weir_codec::websocket::deflate::{Deflater, Inflater};
@@ -91,6 +95,8 @@ pub(crate) struct State {
     pub(crate) effort: u64,
     /// Nanoseconds that plugins took of this turn's messages.
     pub(crate) in_plugins: u64,
+    /// Set when the gateway stops.
+    pub(crate) drain: Option<Drain>,
     /// State of the generator of masking keys.
     pub(crate) seed: u64,
     /// For all sessions that agreed to compression.
@@ -190,6 +196,10 @@ pub struct Farewell {
     pub end: End,
     /// Messages accepted from it and for it; not counted for an upstream connection.
     pub messages: [u64; 2],
+    /// Bytes of the payloads that were accepted from it, and of the frames that were written to it.
+    pub bytes: [u64; 2],
+    /// How well it was reached at the end, and its score of 100.
+    pub health: (Health, u8),
     /// When it was opened; for an upstream connection, when it was released.
     pub opened_at: Time,
 }
@@ -226,6 +236,7 @@ impl Worker {
                 names: Names::default(),
                 effort: 0,
                 in_plugins: 0,
+                drain: None,
                 seed: seed | 1,
                 deflater: Deflater::default(),
             },

@@ -1,6 +1,7 @@
 //! Messages on their way to a peer: the outbound chain, the queue, what is written.
 
 use super::compression::SharedFrame;
+use super::heartbeat::listen_anew;
 use super::{State, Worker};
 use crate::conflate::Key;
 use crate::conn::{Conn, Parcel, Pauses, Role};
@@ -207,16 +208,38 @@ impl State {
     }
 
     /// Queues a ping, if the wire has such, and none waits: a peer that has not read the last one is not asked again.
-    pub(crate) fn push_ping(&mut self, id: ConnId) {
+    pub(crate) fn push_ping(&mut self, id: ConnId, carried: &[u8]) {
         let queue = self.conns.get(id).and_then(|conn| conn.queue.as_ref());
         if queue.is_none_or(|queue| queue.waiting(Sort::Ping) == 0) {
-            self.push_control(id, Sort::Ping, |mask, out| websocket::encode_ping(b"", mask, out));
+            self.push_control(id, Sort::Ping, |mask, out| websocket::encode_ping(carried, mask, out));
         }
     }
 
     /// Queues a pong, if the wire has such.
     pub(crate) fn push_pong(&mut self, id: ConnId, payload: &[u8]) {
         self.push_control(id, Sort::Pong, |mask, out| websocket::encode_pong(payload, mask, out));
+    }
+
+    /// Queues a heartbeat that is a message of its wire, as a ping or as the answer to one.
+    pub(crate) fn push_heartbeat(
+        &mut self,
+        id: ConnId,
+        lane: Option<Lane>,
+        sort: Sort,
+        write: impl FnOnce(&Wire, &mut BytesMut),
+    ) {
+        let now = self.now;
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let lane = conn.lane(lane);
+        let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
+        match sort {
+            Sort::Pong => queue.push_pong(lane, now, |out| write(&conn.wire, out)),
+            _ => queue.push_control(lane, sort, |out| write(&conn.wire, out)),
+        }
+        if queue.is_empty() {
+            self.keep_spare(id);
+        }
+        self.mark_dirty(id);
     }
 
     /// Queues a control frame, if the wire has such.
@@ -264,12 +287,16 @@ impl State {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Some(queue) = conn.queue.as_mut() else { return };
         let tally = queue.written(lane, bytes);
-        if !conn.can_ping() {
+        conn.blocked_since = Time::NEVER;
+        if !conn.can_ping {
             // Nothing asks such a client whether it is there: that it takes what is sent is the sign that it is.
             conn.heard = now;
         }
-        let stats = match &conn.role {
-            Role::Session(session) => &self.stats.listeners[session.listener.index()].outbound,
+        let stats = match &mut conn.role {
+            Role::Session(session) => {
+                session.bytes[Direction::Outbound as usize] += tally.bytes as u64;
+                &self.stats.listeners[session.listener.index()].outbound
+            }
             Role::Upstream(upstream) => &self.stats.clusters[upstream.cluster.index()].delivery,
         };
         stats.delivered.add(tally.messages as u64);
@@ -340,8 +367,7 @@ impl State {
         let now = self.now;
         let Some(conn) = self.conns.get_mut(id) else { return };
         if conn.pauses.clear(pause) {
-            conn.heard = now;
-            conn.pinged = false;
+            listen_anew(conn, snapshot, now);
             self.mark_dirty(id);
             self.arm(snapshot, id);
         }

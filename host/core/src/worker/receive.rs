@@ -11,7 +11,7 @@ use crate::reason::CloseReason;
 use crate::roster::Entry;
 use crate::snapshot::{OnFailure, Progress, Route, Snapshot};
 use crate::verdict::Rejection;
-use weir_codec::WireError;
+use weir_codec::{WireError, heartbeat};
 
 /// Pings that a peer may send in a second.
 const PINGS_A_SECOND: u32 = 20;
@@ -34,10 +34,6 @@ impl Worker {
     pub fn heard(&mut self, id: ConnId) {
         if let Some(conn) = self.state.conns.get_mut(id) {
             conn.heard = self.state.now;
-            if std::mem::take(&mut conn.pinged) {
-                // It is to be asked again, before its silence is too long.
-                self.state.arm(&self.snapshot, id);
-            }
         }
     }
 
@@ -50,22 +46,11 @@ impl Worker {
 
     /// A WebSocket ping: answered, unless the peer floods.
     pub fn ping(&mut self, id: ConnId, payload: &[u8]) -> Flow {
-        let state = &mut self.state;
-        let second = (state.now.0 / 1_000_000) as u32;
-        let Some(conn) = state.conns.get_mut(id) else { return Flow::Stop };
-        if conn.pings.0 != second {
-            conn.pings = (second, 0);
+        if self.state.may_ping(&self.snapshot, id) {
+            self.state.push_pong(id, payload);
         }
-        conn.pings.1 += 1;
-        if conn.pings.1 > PINGS_A_SECOND {
-            let upstream = conn.session().is_none();
-            let reason = if upstream { CloseReason::UpstreamFailed } else { CloseReason::PingFlood };
-            state.close(&self.snapshot, id, reason);
-            state.run(&self.snapshot);
-        } else if conn.phase.takes_output() {
-            state.push_pong(id, payload);
-        }
-        state.flow(id)
+        self.state.run(&self.snapshot);
+        self.state.flow(id)
     }
 
     /// The peer ended in order: with a WebSocket close frame (`close` is what it said), or by ending its stream.
@@ -96,16 +81,39 @@ impl Worker {
 }
 
 impl State {
+    /// Counts a ping, and closes the connection of a peer that floods. False: it is not to be answered.
+    pub(crate) fn may_ping(&mut self, snapshot: &Snapshot, id: ConnId) -> bool {
+        let second = (self.now.0 / 1_000_000) as u32;
+        let Some(conn) = self.conns.get_mut(id) else { return false };
+        if conn.pings.0 != second {
+            conn.pings = (second, 0);
+        }
+        conn.pings.1 += 1;
+        if conn.pings.1 > PINGS_A_SECOND {
+            let upstream = conn.session().is_none();
+            let reason = if upstream { CloseReason::UpstreamFailed } else { CloseReason::PingFlood };
+            self.close(snapshot, id, reason);
+            return false;
+        }
+        conn.phase.takes_output()
+    }
+
     fn open(&mut self, snapshot: &Snapshot, opening: Opening) -> Option<ConnId> {
         let policy = &snapshot.listeners[opening.listener.index()];
         let origin = Origin::new(opening.peer.clone(), &opening.request, opening.tls.as_ref());
         let now = self.now;
         let chain = policy.chain.bindings().clone();
-        let session = Session::new(opening.listener, policy.transport, origin, chain, now);
+        let interval = policy.limits.ping_interval;
+        let session = Session::new(opening.listener, policy.transport, origin, chain, now, interval);
         let role = Role::Session(Box::new(session));
         let id = self.conns.insert(Conn::new(now, opening.wire, role))?;
         let stats = &self.stats.listeners[opening.listener.index()];
         stats.opened.add(1);
+        if policy.limits.heartbeat
+            && let Some(conn) = self.conns.get_mut(id)
+        {
+            conn.can_ping = true;
+        }
         stats.sessions.add(1);
         self.stats.connections.add(1);
         if policy.transport.has_lanes()
@@ -192,9 +200,17 @@ impl State {
         let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.phase.takes_messages()) else { return };
         match &mut conn.role {
             Role::Session(session) => {
+                let limits = &snapshot.listeners[session.listener.index()].limits;
+                if limits.heartbeat
+                    && let Some(beat) = heartbeat::parse(&payload)
+                {
+                    self.heartbeat(snapshot, id, lane, beat);
+                    return;
+                }
                 let sequence = session.next_sequence(Direction::Inbound);
                 let waits = session.held[Direction::Inbound as usize].is_some();
                 let rated = snapshot.listeners[session.listener.index()].limits.is_rated();
+                session.bytes[Direction::Inbound as usize] += payload.len() as u64;
                 let stats = &self.stats.listeners[session.listener.index()].inbound;
                 stats.received.add(1);
                 stats.received_bytes.add(payload.len() as u64);

@@ -10,6 +10,7 @@ use crate::roster::Entry;
 use crate::snapshot::{SlowConsumer, Snapshot};
 use crate::time::Time;
 use crate::wheel::{Wheel, tick_of};
+use std::time::Duration;
 
 /// So many connections are looked at in one turn: at a microsecond each, the others wait for half a millisecond.
 const CONNECTIONS: usize = 512;
@@ -71,7 +72,7 @@ impl State {
     /// Makes sure that the wheel looks at the connection in time.
     pub(crate) fn arm(&mut self, snapshot: &Snapshot, id: ConnId) {
         let Some(conn) = self.conns.get(id) else { return };
-        let deadline = Self::deadlines(snapshot, conn).into_iter().map(|(at, _)| at).min();
+        let deadline = self.deadlines(snapshot, id, conn).into_iter().map(|(at, _)| at).min();
         let Some(deadline) = deadline.filter(|at| *at != Time::NEVER) else { return };
         let tick = tick_of(deadline);
         if let Some(conn) = self.conns.get_mut(id)
@@ -86,13 +87,13 @@ impl State {
     #[cfg(any(test, debug_assertions))]
     pub(crate) fn is_armed(&self, snapshot: &Snapshot, id: ConnId) -> bool {
         let Some(conn) = self.conns.get(id) else { return true };
-        let deadline = Self::deadlines(snapshot, conn).into_iter().map(|(at, _)| at).min();
+        let deadline = self.deadlines(snapshot, id, conn).into_iter().map(|(at, _)| at).min();
         deadline.is_none_or(|at| at == Time::NEVER || conn.armed <= tick_of(at))
     }
 
     fn look_at(&mut self, snapshot: &Snapshot, id: ConnId) {
         let Some(conn) = self.conns.get(id) else { return };
-        for (at, due) in Self::deadlines(snapshot, conn) {
+        for (at, due) in self.deadlines(snapshot, id, conn) {
             if at > self.now {
                 continue;
             }
@@ -100,21 +101,20 @@ impl State {
                 Due::Phase => self.lose(snapshot, id, CloseReason::Killed),
                 Due::Idle => self.close(snapshot, id, CloseReason::IdleTimeout),
                 Due::Slow => self.close(snapshot, id, CloseReason::SlowConsumer),
-                Due::Ping => {
-                    self.push_ping(id);
-                    if let Some(conn) = self.conns.get_mut(id) {
-                        conn.pinged = true;
-                    }
-                }
+                Due::Beat => self.beat(snapshot, id),
+                Due::FirstMessage => self.close(snapshot, id, CloseReason::FirstMessageTimeout),
+                Due::Frame => self.close(snapshot, id, CloseReason::FrameTimeout),
+                // It does not take what waits for it: so it cannot be told.
+                Due::Write => self.lose(snapshot, id, CloseReason::WriteTimeout),
+                Due::Drain => self.drain_one(snapshot, id),
                 Due::Hold(direction) => self.expire(snapshot, id, direction),
                 Due::Rate => self.rate_over(snapshot, id),
             }
         }
     }
 
-    fn deadlines(snapshot: &Snapshot, conn: &Conn) -> [(Time, Due); 7] {
-        let never = (Time::NEVER, Due::Phase);
-        let mut all = [never; 7];
+    fn deadlines(&self, snapshot: &Snapshot, id: ConnId, conn: &Conn) -> [(Time, Due); 10] {
+        let mut all = [(Time::NEVER, Due::Phase); 10];
         match conn.phase {
             Phase::Ended | Phase::ExpectConnected => return all,
             Phase::ExpectFlushed | Phase::ExpectPeerEnd => {
@@ -126,33 +126,49 @@ impl State {
         let Role::Session(session) = &conn.role else { return all };
         let limits = &snapshot.listeners[session.listener.index()].limits;
         // While it is the gateway that does not read, silence says nothing of the client. One that does not take its own echoes,
-        // though, is not read because of itself. QUIC asks by itself.
+        // though, is not read because of itself.
         let ours = conn.pauses.contains(Pauses::HELD)
             || conn.pauses.contains(Pauses::UPSTREAM)
             || conn.pauses.contains(Pauses::MAILBOX)
             || conn.pauses.contains(Pauses::RATE)
             || session.held[Direction::Outbound as usize].is_some();
-        if !ours && !session.transport.has_lanes() {
-            if !limits.idle_timeout.is_zero() {
-                all[1] = (conn.heard + limits.idle_timeout, Due::Idle);
+        if !ours {
+            // QUIC has its own way of asking, and of giving up.
+            if !session.transport.has_lanes() {
+                all[1] = (after(conn.heard, limits.idle_timeout), Due::Idle);
             }
-            if !limits.ping_interval.is_zero() && conn.can_ping() && !conn.pinged {
-                all[2] = (conn.heard + limits.ping_interval, Due::Ping);
+            if !limits.ping_interval.is_zero() && !conn.peer_ended {
+                all[2] = (session.pulse.due(limits.pong_floor), Due::Beat);
+            }
+            if !conn.peer_ended && session.sequences[Direction::Inbound as usize] == 0 {
+                all[3] = (after(session.opened_at, limits.first_message_timeout), Due::FirstMessage);
+            }
+            if !conn.pauses.any() {
+                all[4] = (after(conn.frame_since, limits.frame_timeout), Due::Frame);
             }
         }
-        if conn.slow_since != Time::NEVER && limits.slow_consumer == SlowConsumer::Close {
-            all[3] = (conn.slow_since + limits.slow_grace, Due::Slow);
+        all[5] = (after(conn.blocked_since, limits.write_timeout), Due::Write);
+        if limits.slow_consumer == SlowConsumer::Close {
+            all[6] = (after(conn.slow_since, limits.slow_grace), Due::Slow);
         }
-        for (place, direction) in [(4, Direction::Inbound), (5, Direction::Outbound)] {
+        for (place, direction) in [(7, Direction::Inbound), (8, Direction::Outbound)] {
             if let Some(until) = session.held[direction as usize].as_ref().and_then(|line| line.until()) {
                 all[place] = (until, Due::Hold(direction));
             }
         }
         if let Some(meter) = &session.meter {
-            all[6] = (meter.until, Due::Rate);
+            all[9] = (meter.until, Due::Rate);
+        }
+        if let Some(drain) = &self.drain {
+            all[0] = (drain.tells(id), Due::Drain);
         }
         all
     }
+}
+
+/// A time after another; a duration of zero is no limit.
+fn after(since: Time, limit: Duration) -> Time {
+    if since == Time::NEVER || limit.is_zero() { Time::NEVER } else { since + limit }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -160,7 +176,11 @@ enum Due {
     Phase,
     Idle,
     Slow,
-    Ping,
-    Hold(Direction),
+    Beat,
+    FirstMessage,
+    Frame,
+    Write,
+    Drain,
     Rate,
+    Hold(Direction),
 }

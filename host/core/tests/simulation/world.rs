@@ -128,7 +128,7 @@ impl World {
         self.draining = true;
         for at in 0..WORKERS {
             self.workers[at].turn(self.now);
-            self.workers[at].close_all(CloseReason::Shutdown);
+            self.workers[at].drain(Duration::ZERO, Duration::ZERO);
         }
         let end = self.step + 100_000;
         while self.peers.len() + self.transit.values().map(VecDeque::len).sum::<usize>() > 0 {

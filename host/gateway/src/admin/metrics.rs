@@ -88,6 +88,32 @@ impl Metrics {
             each(&|stats| stats.outbound_held.value()),
         )?;
 
+        page.counter(
+            "heartbeats_sent",
+            "Heartbeats sent to clients",
+            each(&|stats| stats.heartbeats.sent.value()),
+        )?;
+        page.counter(
+            "heartbeats_answered",
+            "Answers of clients to heartbeats",
+            each(&|stats| stats.heartbeats.answered.value()),
+        )?;
+        page.counter(
+            "heartbeats_missed",
+            "Heartbeats that nothing answered in time",
+            each(&|stats| stats.heartbeats.missed.value()),
+        )?;
+        page.gauge(
+            "sessions_degraded",
+            "Sessions now whose clients are reached badly",
+            each(&|stats| stats.heartbeats.degraded.value()),
+        )?;
+        page.counter(
+            "sessions_became_degraded",
+            "Times that a session became degraded",
+            each(&|stats| stats.heartbeats.degraded_ever.value()),
+        )?;
+
         let mut routed = Vec::new();
         let mut dropped = Vec::new();
         let mut closed = Vec::new();

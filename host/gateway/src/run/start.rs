@@ -21,6 +21,10 @@ use tokio::sync::{Notify, watch};
 use weir_core::{Directory, WorkerId, WorkerStats};
 use weir_transport::Listeners;
 
+/// Sessions that are told to go in a second, while the drain window leaves time for it: those who take them up again are then not
+/// overrun.
+const GENTLE: u64 = 500;
+
 /// Runs the gateway until a signal ends it.
 pub(crate) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     let loaded = match load::load(file) {
@@ -105,7 +109,10 @@ async fn drain(
         tokio::time::sleep(delay).await;
         listeners.stop();
         tracing::info!(sessions = sessions(shared), "draining: nothing new is accepted, sessions are closed");
-        stage.send_replace(Stage::Draining);
+        stage.send_replace(Stage::Draining {
+            spread: spread(drain, signal, sessions(shared)),
+            retry: drain.retry,
+        });
         let ended =
             tokio::task::spawn_blocking(|| threads.into_iter().for_each(|thread| drop(thread.join())));
         tokio::pin!(ended);
@@ -123,6 +130,17 @@ async fn drain(
             std::process::exit(1);
         }
     }
+}
+
+/// Over how long the sessions are told: none of them sooner than it must be, so that they do not all come back at once; all of them
+/// early enough to end in the window. Whoever stops it by hand is not kept waiting.
+fn spread(drain: &weir_config::Drain, signal: &str, sessions: u64) -> Duration {
+    if signal == "SIGINT" {
+        return Duration::ZERO;
+    }
+    let gentle =
+        Duration::from_secs(sessions / GENTLE) + Duration::from_millis(sessions % GENTLE * 1_000 / GENTLE);
+    gentle.min(drain.window * 3 / 4)
 }
 
 fn sessions(shared: &Shared) -> u64 {

@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
-use weir_core::{CloseReason, Connect, Mail, Worker, WorkerId};
+use weir_core::{Connect, Mail, Worker, WorkerId};
 use weir_transport::{Driver, Local, Share, StreamLink};
 use weir_upstream::Cluster;
 
@@ -26,8 +26,12 @@ const GOODBYE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Serving,
-    /// Nothing new is accepted; sessions are closed when what waits for them is written.
-    Draining,
+    /// Nothing new is accepted; sessions are closed over the time of `spread`, each when what waits for it is written. See
+    /// [`Worker::drain`].
+    Draining {
+        spread: Duration,
+        retry: Duration,
+    },
     /// Whatever is left is cut.
     Killed,
 }
@@ -102,11 +106,13 @@ async fn work(seat: Seat) {
 
     // The sender outlives the workers; were it gone, so would be everything that could still want this one.
     let _ = stage.wait_for(|stage| *stage != Stage::Serving).await;
-    local.with(|worker| worker.close_all(CloseReason::Shutdown));
+    if let Stage::Draining { spread, retry } = *stage.borrow_and_update() {
+        local.with(|worker| worker.drain(spread, retry));
+    }
     tokio::select! {
         () = local.empty() => {}
         _ = stage.wait_for(|stage| *stage == Stage::Killed) => {
-            local.with(|worker| worker.close_all(CloseReason::Killed));
+            local.with(|worker| worker.kill_all());
             // The tasks of the connections let their sockets go; nothing there waits for a peer.
             let _ = timeout(GOODBYE, local.empty()).await;
         }

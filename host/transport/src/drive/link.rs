@@ -4,7 +4,7 @@ use bytes::Bytes;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 use weir_codec::{Decoder, WireError};
-use weir_core::{ConnId, End, Lane, Worker};
+use weir_core::{ConnId, End, Lane, Path, Worker};
 
 /// A connection as its driver sees it: one way for TCP, TLS and WebSocket, several [lanes](Lane) for QUIC.
 ///
@@ -35,6 +35,11 @@ pub trait Link: Unpin {
     fn poll_send(&mut self, cx: &mut Context<'_>, datagram: Bytes) -> Poll<Result<usize, WriteError>> {
         let (_, _) = (cx, datagram);
         Poll::Ready(Err(WriteError::Lane))
+    }
+
+    /// How the way to the peer is; `None`: the transport does not know.
+    fn path(&self) -> Option<Path> {
+        None
     }
 
     /// Called when what could be written is written: the transport tidies its lanes.

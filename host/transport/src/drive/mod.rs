@@ -40,6 +40,10 @@ pub struct Driver<L: Link> {
 struct Session<L> {
     id: ConnId,
     link: L,
+    /// The last read ended within a message.
+    mid_frame: bool,
+    /// A message has been completed since.
+    completed: bool,
     /// Read, but not decoded: the reader was told to stand still.
     backlog: Option<Box<Backlog>>,
     /// What the peer sends can no longer be understood.
@@ -76,6 +80,8 @@ impl<L: Link> Driver<L> {
             id,
             link,
             backlog: Backlog::of(Lane::ONLY, leftover),
+            mid_frame: false,
+            completed: false,
             broken: false,
             closes_by_frame: wire.websocket().is_some(),
             finished: false,
@@ -113,6 +119,11 @@ impl<L: Link> Drop for Driver<L> {
 impl<L: Link> Session<L> {
     /// Does what can be done now, within one pass's budget, until something is to be waited for.
     fn advance(&mut self, worker: &mut Worker, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<End> {
+        if worker.takes_path(self.id)
+            && let Some(path) = self.link.path()
+        {
+            worker.path(self.id, path);
+        }
         let mut pass = Pass::new();
         loop {
             let moved = match worker.status(self.id) {
@@ -173,6 +184,7 @@ impl<L: Link> Session<L> {
         let Some(mut backlog) = self.backlog.take() else { return (false, Flow::Continue) };
         let start = backlog.start;
         let (taken, flow) = self.decode(worker, backlog.lane, &mut backlog.bytes[start..], pass);
+        self.watch_frame(worker, backlog.lane);
         backlog.start += taken;
         if backlog.start < backlog.bytes.len() {
             self.backlog = Some(backlog);
@@ -187,6 +199,7 @@ impl<L: Link> Session<L> {
             Input::Bytes(lane, length) => {
                 worker.heard(id);
                 let (taken, flow) = self.decode(worker, lane, &mut buffer[..length], pass);
+                self.watch_frame(worker, lane);
                 self.backlog = Backlog::of(lane, &buffer[taken..length]);
                 flow
             }
@@ -234,6 +247,7 @@ impl<L: Link> Session<L> {
                     return (bytes.len(), worker.broken(id, &error));
                 }
             };
+            self.completed |= matches!(event, Some(Event::Message { .. } | Event::Compressed(_)));
             let before = worker.effort();
             // After `Stop` the rest is decoded all the same: a close frame may be in it. The worker takes nothing else.
             flow = match event {
@@ -245,13 +259,23 @@ impl<L: Link> Session<L> {
                     flow
                 }
                 Some(Event::Ping(payload)) => worker.ping(id, &payload),
-                Some(Event::Pong(_)) => flow,
+                Some(Event::Pong(payload)) => worker.pong(id, &payload),
                 Some(Event::Close(said)) => worker.peer_ended(id, Some(said)),
             };
             pass.pay(worker.effort() - before);
             if flow == Flow::Pause || at == bytes.len() {
                 return (at, flow);
             }
+        }
+    }
+
+    /// Tells the worker when a message begins to be incomplete, and when none is any more.
+    fn watch_frame(&mut self, worker: &mut Worker, lane: Lane) {
+        let began = std::mem::take(&mut self.completed);
+        let incomplete = self.link.decoder(lane).is_some_and(|decoder| !decoder.is_idle());
+        if incomplete || self.mid_frame {
+            worker.mid_frame(self.id, incomplete.then_some(began));
+            self.mid_frame = incomplete;
         }
     }
 
@@ -306,6 +330,9 @@ impl<L: Link> Session<L> {
             }
             pass.wrote();
             moved = true;
+        }
+        if blocked > 0 {
+            worker.blocked(id);
         }
         self.link.tidy(worker, id);
         moved

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use weir_codec::Decoder;
-use weir_core::{CloseReason, End, Lane};
+use weir_core::{CloseReason, End, Lane, Path};
 
 /// A byte stream: one lane.
 #[derive(Debug)]
@@ -16,12 +16,21 @@ pub struct StreamLink<S> {
     /// Bytes that the stream has taken and the kernel has not: they are not written yet. Only TLS keeps any.
     unflushed: u32,
     shut: bool,
+    /// Where the way to the peer can be measured.
+    measure: Option<fn(&S) -> Option<Path>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> StreamLink<S> {
     /// `decoder` for what the peer sends.
     pub const fn new(stream: S, decoder: Decoder) -> Self {
-        Self { stream, decoder, unflushed: 0, shut: false }
+        Self { stream, decoder, unflushed: 0, shut: false, measure: None }
+    }
+
+    /// With a way to know how the way to the peer is.
+    #[must_use]
+    pub(crate) fn measured(mut self, measure: fn(&S) -> Option<Path>) -> Self {
+        self.measure = Some(measure);
+        self
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, WriteError>> {
@@ -72,6 +81,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link for StreamLink<S> {
 
     fn in_hand(&self, _: Lane) -> usize {
         self.unflushed as usize
+    }
+
+    fn path(&self) -> Option<Path> {
+        (self.measure?)(&self.stream)
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Finished>> {

@@ -1,12 +1,12 @@
 //! From a stream that was accepted to a session: TLS and the WebSocket upgrade, in a task of their own and within a time.
 
 use super::{Admission, Gate, Protocol};
+use crate::carrier::Carrier;
 use crate::drive::StreamLink;
 use crate::{tls, upgrade};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use weir_codec::{Decoder, Wire, websocket};
@@ -51,7 +51,7 @@ async fn shake(
 }
 
 /// What comes after TLS, if there is any.
-async fn speak<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+async fn speak<S: Carrier + 'static>(
     gate: &Gate,
     stream: S,
     peer: SocketAddr,
@@ -71,7 +71,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         Some(window) => (Decoder::deflate_websocket(role, limits), Wire::DeflateWebSocket { window }),
         None => (Decoder::websocket(role, limits), Wire::WebSocket { role }),
     };
-    let link = StreamLink::new(upgraded.stream, decoder);
+    let link = StreamLink::new(upgraded.stream, decoder).measured(S::path);
     let opening = Opening {
         listener: gate.spec().id,
         peer: peer.to_string().into(),
@@ -83,7 +83,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     Ok(())
 }
 
-fn framed<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+fn framed<S: Carrier + 'static>(
     gate: &Gate,
     stream: S,
     peer: SocketAddr,
@@ -92,7 +92,7 @@ fn framed<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     kind: Kind,
     admission: Admission,
 ) {
-    let link = StreamLink::new(stream, Decoder::framed(framing, kind));
+    let link = StreamLink::new(stream, Decoder::framed(framing, kind)).measured(S::path);
     let opening = Opening {
         listener: gate.spec().id,
         peer: peer.to_string().into(),

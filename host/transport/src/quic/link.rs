@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio_util::sync::ReusableBoxFuture;
 use weir_codec::{Decoder, Framing, WireError};
-use weir_core::{ConnId, End, Kind, Lane, Worker};
+use weir_core::{ConnId, End, Kind, Lane, Path, Worker};
 
 /// Streams that were finished and may not be acknowledged yet: the client cannot have more open than this.
 const FINISHED: usize = 16;
@@ -169,6 +169,16 @@ impl Link for QuicLink {
             return Poll::Ready(Ok(input));
         }
         self.poll_opened(cx)
+    }
+
+    fn path(&self) -> Option<Path> {
+        let path = self.connection.stats().path;
+        Some(Path {
+            round_trip: u32::try_from(path.rtt.as_micros()).unwrap_or(u32::MAX),
+            // They may wrap: only differences are looked at.
+            sent: path.sent_packets as u32,
+            lost: path.lost_packets as u32,
+        })
     }
 
     fn decoder(&mut self, lane: Lane) -> Option<&mut Decoder> {

@@ -209,7 +209,11 @@ fn a_drain_ends_everybody_in_order_and_a_kill_at_once() {
         let ids = [bench.open(0), bench.open(0)];
         let upstreams = bench.connect();
         bench.say(ids[0], "to the upstream");
-        bench.worker.close_all(reason);
+        if reason == CloseReason::Shutdown {
+            bench.worker.drain(Duration::ZERO, Duration::ZERO);
+        } else {
+            bench.worker.kill_all();
+        }
         bench.worker.check_invariants();
         for id in ids {
             if reason == CloseReason::Shutdown {
@@ -228,6 +232,28 @@ fn a_drain_ends_everybody_in_order_and_a_kill_at_once() {
         assert_eq!(bench.worker.connections(), 0);
         assert_eq!(bench.stats.connections.value(), 0);
     }
+}
+
+#[test]
+fn a_drain_is_spread_over_its_time_and_says_when_to_come_back() {
+    let policy = listener(Transport::WebSocket, Route::Echo, Vec::new());
+    let mut bench = Bench::new(vec![policy]);
+    let ids: Vec<_> = (0..100).map(|_| bench.open(0)).collect();
+    bench.worker.drain(Duration::from_secs(10), Duration::from_secs(20));
+    let mut waits = Vec::new();
+    for tenth in 1..=10 {
+        bench.wait(1_000);
+        let told: Vec<_> = ids.iter().map(|id| bench.take(*id)).filter(|said| !said.is_empty()).collect();
+        assert!((3..=20).contains(&told.len()), "{} in second {tenth}", told.len());
+        for said in told {
+            let (_, wait) = said.split_once("gateway is going away; retry-after-ms=").expect("a hint");
+            waits.push(wait.parse::<u32>().expect("a number"));
+        }
+    }
+    assert_eq!(waits.len(), 100, "everybody was told");
+    assert!(waits.iter().all(|wait| *wait < 20_000));
+    waits.dedup();
+    assert!(waits.len() > 90, "each another time");
 }
 
 #[test]

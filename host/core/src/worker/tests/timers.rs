@@ -3,32 +3,220 @@
 use super::*;
 use crate::{CloseReason, SlowConsumer};
 
-const PING: &str = r"\x89\x00";
+/// Whether a heartbeat, and nothing else, was written; its answer.
+fn heartbeat(bench: &mut Bench, id: ConnId) -> Option<Vec<u8>> {
+    let frame = raw(bench, id);
+    let carried = frame.strip_prefix(&[0x89, 8])?;
+    assert_eq!(carried.len(), 8, "one, and nothing else");
+    Some(carried.to_vec())
+}
+
+fn raw(bench: &mut Bench, id: ConnId) -> Vec<u8> {
+    let mut slices = [std::io::IoSlice::new(&[])];
+    let Some(queue) = bench.worker.queue(id) else { return Vec::new() };
+    queue.slices(Lane::ONLY, &mut slices);
+    let bytes = slices[0].to_vec();
+    bench.worker.written(id, Lane::ONLY, bytes.len());
+    bytes
+}
 
 fn websocket(route: Route, links: Vec<Link>) -> Bench {
     Bench::new(vec![listener(Transport::WebSocket, route, links)])
 }
 
 #[test]
-fn a_silent_client_is_asked_and_then_let_go() {
+fn a_client_is_asked_every_interval_and_let_go_when_it_does_not_answer() {
     let mut bench = websocket(Route::Echo, Vec::new());
     let id = bench.open(0);
     bench.wait(29_990);
     assert_eq!(bench.take(id), "");
     bench.wait(10);
-    assert_eq!(bench.take(id), PING);
-    // It answers: it is asked again 30 seconds later, not only when its silence is nearly too long.
-    bench.wait(1_000);
+    let carried = heartbeat(&mut bench, id).expect("asked after the interval");
+    bench.wait(100);
     bench.worker.heard(id);
-    bench.wait(30_000);
-    assert_eq!(bench.take(id), PING);
-    bench.wait(44_990);
-    assert!(bench.is_read(id), "asked once, and time left");
+    assert_eq!(bench.worker.pong(id, &carried), Flow::Continue);
+    bench.wait(29_890);
+    assert_eq!(bench.take(id), "");
+    // The answer came in 100 ms: the patience is now the floor.
+    for _ in 0..3 {
+        bench.wait(10);
+        assert!(heartbeat(&mut bench, id).is_some());
+        bench.wait(1_990);
+        assert_eq!(bench.take(id), "");
+        assert!(bench.is_read(id));
+    }
     bench.wait(10);
-    assert_eq!(bench.worker.status(id), Status::Active { read: false, finish: false });
-    assert!(bench.take(id).contains(r"\x03\xe9nothing heard"));
+    assert!(bench.take(id).contains(r"\x03\xe9heartbeats were not answered"));
     bench.wait(2_000);
-    assert_eq!(bench.end(id), Some((CloseReason::IdleTimeout, 1001)));
+    assert_eq!(bench.end(id), Some((CloseReason::HeartbeatTimeout, 1001)));
+    let beats = &bench.stats.listeners[0].heartbeats;
+    let counts = [&beats.sent, &beats.answered, &beats.missed, &beats.degraded].map(crate::Counter::value);
+    assert_eq!(counts, [4, 1, 3, 1]);
+    bench.worker.release(id);
+    assert_eq!(bench.stats.listeners[0].heartbeats.degraded.value(), 0);
+}
+
+#[test]
+fn half_open_is_noticed_well_before_the_idle_timeout() {
+    let mut bench = websocket(Route::Echo, Vec::new());
+    let id = bench.open(0);
+    for _ in 0..54 {
+        assert!(bench.is_read(id));
+        bench.wait(1_000);
+        bench.take(id);
+    }
+    bench.wait(2_100);
+    assert_eq!(bench.end(id), Some((CloseReason::HeartbeatTimeout, 1001)));
+}
+
+#[test]
+fn silence_ends_a_session_whose_heartbeats_are_far_apart() {
+    let mut bench = websocket(Route::Echo, Vec::new());
+    bench.reload(|snapshot| snapshot.listeners[0].limits.ping_interval = Duration::from_secs(70));
+    let id = bench.open(0);
+    bench.wait(74_990);
+    assert!(bench.is_read(id));
+    bench.wait(10);
+    assert!(bench.take(id).contains(r"\x03\xe9nothing heard"));
+}
+
+#[test]
+fn a_client_that_says_anything_is_there() {
+    let mut bench = websocket(Route::Drop, Vec::new());
+    let id = bench.open(0);
+    for _ in 0..100 {
+        bench.say(id, "x");
+        bench.wait(5_000);
+        bench.take(id);
+    }
+    assert!(bench.is_read(id));
+    assert_eq!(bench.stats.listeners[0].heartbeats.missed.value(), 0);
+}
+
+#[test]
+fn framed_clients_ask_and_are_asked_with_messages_of_their_own() {
+    use weir_codec::heartbeat::{Heartbeat, Stage, parse};
+    let mut policy = listener(Transport::Quic, Route::Echo, Vec::new());
+    policy.transport = Transport::Tcp;
+    policy.limits.heartbeat = true;
+    let mut bench = Bench::new(vec![policy]);
+    let wire = Wire::Framed(Arc::new(Framing::Length { prefix: Prefix::U8, max: 255 }));
+    let opening = Opening { listener: ListenerId(0), peer: "p".into(), tls: None, request: Vec::new(), wire };
+    let id = bench.worker.open(opening).unwrap();
+    let say = |bench: &mut Bench, beat: Heartbeat<'_>| {
+        bench.worker.heard(id);
+        bench.worker.received(id, Lane::ONLY, Kind::Binary, Payload::Borrowed(&beat.payload()))
+    };
+    let request = Heartbeat { stage: Stage::Request, milliseconds: 77, filler: b"fill" };
+    assert_eq!(say(&mut bench, request), Flow::Continue);
+    let frame = raw(&mut bench, id);
+    assert_eq!(parse(&frame[1..]), Some(Heartbeat { stage: Stage::Response, ..request }));
+    bench.wait(30_000);
+    let frame = raw(&mut bench, id);
+    let asked = parse(&frame[1..]).unwrap();
+    assert_eq!((asked.stage, asked.filler), (Stage::Request, &b""[..]));
+    say(&mut bench, Heartbeat { stage: Stage::Response, ..asked });
+    let stats = &bench.stats.listeners[0];
+    assert_eq!((stats.heartbeats.sent.value(), stats.heartbeats.answered.value()), (1, 1));
+    assert_eq!(
+        (stats.inbound.received.value(), stats.outbound.offered.value()),
+        (0, 0),
+        "they are no messages"
+    );
+    for _ in 0..20 {
+        say(&mut bench, request);
+    }
+    assert_eq!(say(&mut bench, request), Flow::Stop, "a flood of them is one of pings");
+}
+
+#[test]
+fn a_degraded_session_is_counted_shown_to_plugins_and_may_be_sent_elsewhere() {
+    for policy in [crate::Degraded::Keep, crate::Degraded::Reconnect] {
+        let mut bench = websocket(Route::Echo, Vec::new());
+        bench.reload(|snapshot| snapshot.listeners[0].limits.degraded = policy);
+        let id = bench.open(0);
+        for (sent, lost) in [(100, 30), (200, 60)] {
+            bench.wait(30_000);
+            let carried = heartbeat(&mut bench, id).unwrap();
+            assert!(bench.worker.takes_path(id) && !bench.worker.takes_path(id));
+            // The first answer comes at once; the second as late as it may.
+            bench.wait(if sent == 100 { 10 } else { 1_900 });
+            bench.worker.heard(id);
+            bench.worker.pong(id, &carried);
+            bench.worker.path(id, crate::Path { round_trip: 0, sent, lost });
+        }
+        let beats = &bench.stats.listeners[0].heartbeats;
+        assert_eq!((beats.degraded.value(), beats.degraded_ever.value()), (1, 1));
+        if policy == crate::Degraded::Reconnect {
+            assert!(bench.take(id).contains(r"\x03\xf4connection is bad"));
+            continue;
+        }
+        assert_eq!(&*bench.directory.attributes(id).unwrap()["weir.health"], "degraded");
+        for sent in (300..2_000).step_by(100) {
+            bench.wait(30_000);
+            if let Some(carried) = heartbeat(&mut bench, id) {
+                bench.worker.heard(id);
+                bench.worker.pong(id, &carried);
+            }
+            bench.worker.path(id, crate::Path { round_trip: 0, sent, lost: 60 });
+        }
+        let attributes = bench.directory.attributes(id).unwrap();
+        assert_eq!(&*attributes["weir.health"], "healthy");
+        assert_eq!(bench.stats.listeners[0].heartbeats.degraded.value(), 0);
+    }
+}
+
+#[test]
+fn each_phase_has_its_deadline() {
+    let limited = |change: &dyn Fn(&mut Limits)| {
+        let mut policy = listener(Transport::WebSocket, Route::Echo, Vec::new());
+        policy.limits.ping_interval = Duration::ZERO;
+        policy.limits.idle_timeout = Duration::ZERO;
+        change(&mut policy.limits);
+        let mut bench = Bench::new(vec![policy]);
+        let id = bench.open(0);
+        (bench, id)
+    };
+    let five = Duration::from_secs(5);
+    // The first message.
+    let (mut bench, id) = limited(&|limits| limits.first_message_timeout = five);
+    bench.wait(4_990);
+    assert!(bench.is_read(id));
+    bench.wait(10);
+    assert!(bench.take(id).contains("no first message"));
+    let (mut bench, id) = limited(&|limits| limits.first_message_timeout = five);
+    bench.say(id, "x");
+    bench.take(id);
+    bench.wait(60_000);
+    assert!(bench.is_read(id));
+    // A frame: bytes of it that go on coming make it no faster; the next one has a time of its own.
+    let (mut bench, id) = limited(&|limits| limits.frame_timeout = five);
+    for _ in 0..3 {
+        bench.worker.mid_frame(id, Some(true));
+        bench.wait(4_000);
+        assert!(bench.is_read(id), "the next one has a time of its own");
+    }
+    bench.worker.mid_frame(id, Some(false));
+    bench.wait(900);
+    bench.worker.mid_frame(id, None);
+    bench.wait(60_000);
+    assert!(bench.is_read(id), "it was complete in time");
+    bench.worker.mid_frame(id, Some(true));
+    bench.wait(4_000);
+    bench.worker.mid_frame(id, Some(false));
+    bench.wait(1_000);
+    assert!(bench.take(id).contains("frame took too long"));
+    // A write.
+    let (mut bench, id) = limited(&|limits| limits.write_timeout = five);
+    bench.say(id, "0123456789");
+    bench.worker.blocked(id);
+    bench.wait(4_000);
+    bench.worker.written(id, Lane::ONLY, 1);
+    bench.worker.blocked(id);
+    bench.wait(4_000);
+    assert!(bench.is_read(id), "it took something");
+    bench.wait(1_010);
+    assert_eq!(bench.end(id), Some((CloseReason::WriteTimeout, 1008)));
 }
 
 #[test]
@@ -56,7 +244,7 @@ fn the_silence_of_a_client_that_is_not_read_does_not_count() {
     assert!(bench.is_read(id), "the hold is over, and its silence begins anew");
     assert_eq!(bench.take(id), "", "nobody was asked");
     bench.wait(30_010);
-    assert_eq!(bench.take(id), PING);
+    assert!(heartbeat(&mut bench, id).is_some());
     bench.wait(45_000);
     assert!(!bench.is_read(id));
 }
