@@ -62,11 +62,18 @@ impl Worker {
 
     /// The peer's bytes break its protocol.
     pub fn broken(&mut self, id: ConnId, error: &WireError) -> Flow {
-        if *error == WireError::Truncated {
-            self.state.lose(&self.snapshot, id, CloseReason::Truncated);
-        } else if self.state.conns.get(id).is_some_and(|conn| conn.session().is_none()) {
-            self.state.close(&self.snapshot, id, CloseReason::UpstreamFailed);
+        let Some(conn) = self.state.conns.get_mut(id) else { return Flow::Stop };
+        let truncated = *error == WireError::Truncated;
+        if conn.session().is_none() {
+            let reason = CloseReason::UpstreamFailed;
+            if truncated {
+                self.state.lose(&self.snapshot, id, reason);
+            } else {
+                self.state.close(&self.snapshot, id, reason);
+            }
         } else {
+            // It has ended its side, of one lane at least. What it is owed for whole messages it may still read.
+            conn.peer_ended |= truncated && conn.lanes.is_none();
             self.state.close(&self.snapshot, id, error.into());
         }
         self.state.run(&self.snapshot);
