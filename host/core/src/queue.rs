@@ -163,7 +163,7 @@ impl Queue {
         let before = tail.len();
         encode_compressed(kind, deflated, tail);
         let length = tail.len() - before;
-        self.count(lane, length, true);
+        self.count(lane, length, Sort::Message);
     }
 
     /// Queues one frame that others queue too.

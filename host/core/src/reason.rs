@@ -195,6 +195,8 @@ impl CloseReason {
             | Self::FrameTimeout
             | Self::WriteTimeout
             | Self::SlowConsumer
+            | Self::RateLimited
+            | Self::TooManyConnectionsPerClient
             | Self::SessionEnded => "client",
             Self::Plugin | Self::PluginFailed => "plugin",
             Self::UpstreamUnreachable | Self::UpstreamClosed | Self::UpstreamFailed => "upstream",

@@ -234,7 +234,7 @@ pub struct ListenerStats {
     pub rate_pauses: Counter,
     /// Compressed messages from its clients.
     pub inflated: CompressionStats,
-    /// Compressed messages to its clients, each counted when it is queued.
+    /// Compressed messages to its clients, each counted when it is offered.
     pub deflated: CompressionStats,
     /// Sessions ever opened.
     pub opened: Counter,

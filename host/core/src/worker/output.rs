@@ -12,7 +12,7 @@ use crate::queue::{Sort, Tally};
 use crate::reason::DropReason;
 use crate::snapshot::{Progress, SlowConsumer, Snapshot};
 use crate::time::Time;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use weir_codec::websocket::Role as WebSocketRole;
 use weir_codec::{Wire, websocket};
 
@@ -109,6 +109,9 @@ impl State {
             Ok(frame) => frame,
             Err(reason) => return stats.dropped.of(*reason).add(1),
         };
+        if let Some(compressed) = compressed {
+            self.stats.listeners[listener].deflated.add(*compressed, length);
+        }
         let limit = snapshot.listeners[listener].limits.queue;
         if let Some(key) = key {
             self.enqueue_keyed(snapshot, id, lane, frame, key, false);
@@ -117,9 +120,6 @@ impl State {
         if conn.has_room(frame.len(), limit) {
             let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
             queue.push_shared(lane, frame);
-            if let Some(compressed) = compressed {
-                self.stats.listeners[listener].deflated.add(*compressed, length);
-            }
             if queue.weight() > limit / 2 {
                 self.overfull(snapshot, id);
             }
