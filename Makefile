@@ -3,6 +3,7 @@
 #   make run      builds all, starts the gateway with two of the shipped plugins, prints what to try
 #   make test     everything that must be green: format, lints, docs, licences, units, guests, end to end
 #   make bench    measures, and prints the figures of docs/performance.md
+#   make conformance  every case of the Autobahn WebSocket suite, compression among them (some ten minutes)
 #   make fuzz     the fuzz targets for FUZZ_SECONDS each (their corpora run in `make test`)
 
 SHELL := bash
@@ -22,7 +23,7 @@ export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 
 say = @printf '\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: build run test bench fuzz host plugins guests lint format deny docs unit guest-tests sans-io e2e peers clean
+.PHONY: build run test bench fuzz conformance host plugins guests lint format deny docs unit guest-tests sans-io e2e peers clean
 
 build: host plugins
 
@@ -130,6 +131,11 @@ target/node/.ready: tests/peers/package.json
 	@mkdir -p target/node && cp tests/peers/package.json target/node/
 	npm install --prefix target/node --silent --no-audit --no-fund
 	@touch $@
+
+# The suite sets itself up in target/ from Debian and PyPI.
+conformance: host
+	$(call say,WebSocket conformance)
+	tests/peers/conformance.sh target/release/weir target/conformance $(CASES)
 
 bench: build
 	$(call say,benchmarks)
