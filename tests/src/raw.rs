@@ -78,6 +78,21 @@ impl Raw {
         }
     }
 
+    /// The reason of the close frame, which is the next that is no ping.
+    pub fn close_reason(&mut self) -> String {
+        loop {
+            if let Some((opcode, payload, length)) = parse(&self.read) {
+                self.read.drain(..length);
+                match opcode {
+                    8 => return String::from_utf8_lossy(payload.get(2..).unwrap_or_default()).into_owned(),
+                    9 => continue,
+                    _ => panic!("opcode {opcode} before the close frame"),
+                }
+            }
+            assert!(self.fill(), "the stream ended without a close frame");
+        }
+    }
+
     /// Reads until the end of the stream and gives all.
     pub fn rest(&mut self) -> Vec<u8> {
         while self.fill() {}

@@ -94,6 +94,16 @@ fn each_is_told_where_and_what() {
             ],
         ),
         (
+            format!(
+                "{LISTENER}heartbeat = \"frame\"\nlimits.pong_floor = \"9s\"\nlimits.degraded = \"drop\""
+            ),
+            &[
+                "6:13: `heartbeat` = \"frame\" needs tcp with length or checked framing and kind = \"binary\", and this is websocket (WebSocket and QUIC ask with frames of their own; leave it \"off\")",
+                "7:21: `pong_floor` must be from 1ms to 8s, not 9s",
+                "8:19: `degraded` must be \"keep\" or \"reconnect\", not \"drop\"",
+            ],
+        ),
+        (
             format!("{LISTENER}limits.idle_timeout = \"20s\""),
             &[
                 "6:23: `idle_timeout` (20s) must be longer than `ping_interval` (30s) (a silent client is pinged before it is closed; 2.5 times is usual)",

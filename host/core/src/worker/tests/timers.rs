@@ -348,7 +348,11 @@ fn pongs_that_nobody_reads_are_bounded() {
             assert_eq!(bench.worker.ping(id, &[0; 125]), Flow::Continue);
         }
     }
-    assert_eq!(bench.worker.queue(id).unwrap().bytes(), 20 * 127 + 10, "those of the last turn, and a heartbeat");
+    assert_eq!(
+        bench.worker.queue(id).unwrap().bytes(),
+        20 * 127 + 10,
+        "those of the last turn, and a heartbeat"
+    );
 }
 
 #[test]
