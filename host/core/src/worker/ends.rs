@@ -330,7 +330,11 @@ impl State {
     fn say_close(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.said_close) else { return };
         conn.said_close = true;
-        let said = conn.end().said;
+        let End { reason, said } = conn.end();
+        if reason == CloseReason::Truncated {
+            // A peer that broke off gets what it is owed, and no goodbye: it has not ended in order.
+            return;
+        }
         // RFC 6455, section 7.4.1: 1005 and 1006 stand for frames that were not there.
         let close = websocket::may_be_sent(said.code).then_some((said.code, &*said.reason));
         self.push_control(id, Sort::Close, |mask, out| websocket::encode_close(close, mask, out));
