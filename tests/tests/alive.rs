@@ -109,7 +109,7 @@ fn slow_first_messages_and_slow_frames_are_ended_in_time() {
     assert_eq!(slow.frame(), Frame::Frame(2, vec![7; 100]));
     let began = Instant::now();
     let mut sent = 0;
-    while began.elapsed() < Duration::from_secs(60) && sent < whole.len() - 1 {
+    while began.elapsed() < PATIENCE && sent < whole.len() - 1 {
         if !slow.write(&whole[sent..=sent]) || ended(&gateway.metrics(), "frame_timeout") == 1 {
             break;
         }

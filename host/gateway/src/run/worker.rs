@@ -112,7 +112,7 @@ async fn work(seat: Seat) {
     tokio::select! {
         () = local.empty() => {}
         _ = stage.wait_for(|stage| *stage == Stage::Killed) => {
-            local.with(|worker| worker.kill_all());
+            local.with(Worker::kill_all);
             // The tasks of the connections let their sockets go; nothing there waits for a peer.
             let _ = timeout(GOODBYE, local.empty()).await;
         }
