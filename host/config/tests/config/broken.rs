@@ -100,7 +100,7 @@ fn each_is_told_where_and_what() {
             &[
                 "6:13: `heartbeat` = \"frame\" needs tcp with length or checked framing and kind = \"binary\", and this is websocket (WebSocket and QUIC ask with frames of their own; leave it \"off\")",
                 "7:21: `pong_floor` must be from 1ms to 8s, not 9s",
-                "8:19: `degraded` must be \"keep\" or \"reconnect\", not \"drop\"",
+                "8:19: `degraded` cannot be \"drop\" (it is \"keep\" or \"reconnect\")",
             ],
         ),
         (

@@ -42,6 +42,8 @@ impl Worker {
                 self.state.arm(&self.snapshot, id);
             }
         }
+        // Who comes later is for the caller to turn away.
+        self.state.drain = self.state.drain.filter(|_| !spread.is_zero());
     }
 
     /// Lets every connection go at once.
