@@ -22,35 +22,32 @@ fn a_client_that_answers_stays_and_one_that_does_not_goes() {
         "[[listener]]\nname = \"ws\"\nprotocol = \"websocket\"\nroute = \"echo\"\n\
          limits = { ping_interval = \"500ms\", pong_floor = \"500ms\", idle_timeout = \"40s\" }\n",
     );
-    let mut answers = Raw::websocket(gateway.address("ws"));
-    let mut silent = Raw::websocket(gateway.address("ws"));
-    let mut asked = 0;
-    // The silent one is asked three times, eight seconds apart at most, for nothing is known of it.
-    while asked < 20 {
-        match answers.frame() {
-            Frame::Frame(9, carried) => assert!(answers.write(&masked(0x8a, &carried))),
-            other => panic!("{other:?}"),
+    let address = gateway.address("ws");
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let answering = std::thread::spawn(move || {
+        let mut raw = Raw::websocket(address);
+        let mut asked = 0;
+        while stopped.try_recv().is_err() {
+            let Frame::Frame(9, carried) = raw.frame() else { panic!("no ping") };
+            assert!(raw.write(&masked(0x8a, &carried)));
+            asked += 1;
         }
-        asked += 1;
-    }
+        (raw, asked)
+    });
+    // Nothing is known of it: each answer may take eight seconds.
+    let mut silent = Raw::websocket(address);
     for _ in 0..3 {
         assert!(matches!(silent.frame(), Frame::Frame(9, _)));
     }
-    // Its time is over sooner or later; the other goes on being asked meanwhile.
-    loop {
-        match answers.frame() {
-            Frame::Frame(9, carried) => assert!(answers.write(&masked(0x8a, &carried))),
-            other => panic!("{other:?}"),
-        }
-        if ended(&gateway.metrics(), "heartbeat_timeout") == 1 {
-            break;
-        }
-    }
     assert_eq!(silent.frame(), Frame::Close(1001));
-    let metrics = gateway.metrics();
+    drop(silent);
+    let metrics = gateway.settle("ended", |metrics| ended(metrics, "heartbeat_timeout") == 1);
     assert_eq!(metrics.sum("sessions", &[]), 1, "{metrics}");
-    assert_eq!(metrics.sum("heartbeats_missed", &[]), 3, "{metrics}");
-    assert!(metrics.sum("heartbeats_answered", &[]) >= 20, "{metrics}");
+    stop.send(()).unwrap();
+    let (_raw, asked) = answering.join().unwrap();
+    assert!(asked >= 10, "{asked}");
+    let metrics = gateway.settle("answered", |metrics| metrics.sum("heartbeats_answered", &[]) == asked);
+    assert!(metrics.sum("heartbeats_missed", &[]) >= 3, "{metrics}");
 }
 
 #[test]

@@ -49,21 +49,15 @@ fn a_broken_config_is_shown_where_it_is_broken() {
 #[test]
 fn what_is_not_there_yet_says_so() {
     let tcp = format!("{LISTENER}protocol = \"tcp\"\n");
-    let websocket = format!("{LISTENER}protocol = \"websocket\"\n");
     let cluster = "[[cluster]]\nname = \"c\"\nprotocol = \"tcp\"\nendpoints = [\"127.0.0.1:1\"]\n";
     for (text, key) in [
         (format!("{LISTENER}protocol = \"webtransport\""), "protocol"),
         (format!("{tcp}proxy_protocol = \"v1v2\""), "proxy_protocol"),
-        (format!("{websocket}compression = \"permessage-deflate\""), "compression"),
-        (format!("{tcp}limits.slow_consumer = \"drop-oldest\""), "slow_consumer"),
-        (format!("{tcp}limits.slow_consumer = \"pause\""), "slow_consumer"),
-        (format!("{tcp}limits.messages_per_second = 5"), "messages_per_second"),
-        (format!("{tcp}limits.bytes_per_second = 5"), "bytes_per_second"),
         (format!("{cluster}sessions = \"shared\""), "sessions"),
         (format!("{cluster}balance = \"maglev\""), "balance"),
         ("[plugins.defaults]\ngrants = [\"wasi\"]".into(), "grants"),
     ] {
-        let done = weir(dir_with(&text).path(), &["run"]);
+        let done = weir(dir_with(&text).path(), &["check"]);
         // The report is wrapped: words are what counts.
         let words = done.err.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
         assert_eq!(done.code, 2, "{key}: {}", done.err);

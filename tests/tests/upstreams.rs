@@ -37,13 +37,16 @@ fn gateway(cluster: &str, endpoints: &[u16]) -> Prepared {
 }
 
 async fn client(gateway: &Gateway, listener: &str) -> Client {
+    connect(gateway, listener).await.unwrap()
+}
+
+async fn connect(gateway: &Gateway, listener: &str) -> anyhow::Result<Client> {
     let address = gateway.address(listener);
-    let client = match listener {
+    match listener {
         "ws" => Client::websocket(address, "/").await,
         "line" => Client::tcp(address, Framing::Line { max: 1 << 20 }).await,
         _ => Client::quic(address).await,
-    };
-    client.unwrap()
+    }
 }
 
 /// What was sent there and came from there, as everybody counts it.
@@ -226,7 +229,14 @@ async fn a_service_that_is_down_is_1013_and_another_endpoint_is_tried() {
         let gateway = gateway(&format!("{cluster}\nconnect_timeout = \"5s\""), &[down(), down()]).start();
         let mut sent = 0;
         for listener in ["ws", "line", "quic"] {
-            let mut client = client(&gateway, listener).await;
+            let mut client = match connect(&gateway, listener).await {
+                Ok(client) => client,
+                // The close may come before the first stream is open.
+                Err(error) => {
+                    assert!(listener == "quic" && format!("{error:#}").contains("1013"), "{error:#}");
+                    continue;
+                }
+            };
             for _ in 0..3 {
                 // The close may come before all is sent.
                 sent += u64::from(client.send(b"is anybody there").await.is_ok());
