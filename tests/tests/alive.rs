@@ -23,7 +23,7 @@ fn a_client_that_answers_stays_and_one_that_does_not_goes() {
          limits = { ping_interval = \"500ms\", pong_floor = \"500ms\", idle_timeout = \"40s\" }\n",
     );
     let address = gateway.address("ws");
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let (stop, stopped) = std::sync::mpsc::sync_channel::<()>(1);
     let answering = std::thread::spawn(move || {
         let mut raw = Raw::websocket(address);
         let mut asked = 0;
