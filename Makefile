@@ -3,7 +3,7 @@
 #   make run      builds all, starts the gateway with two of the shipped plugins, prints what to try
 #   make test     everything that must be green: format, lints, docs, licences, units, guests, end to end
 #   make bench    measures, and prints the figures of docs/performance.md
-#   make conformance  every case of the Autobahn WebSocket suite, compression among them (some ten minutes)
+#   make conformance  every case of the Autobahn WebSocket suite, compression among them (half an hour and more)
 #   make fuzz     the fuzz targets for FUZZ_SECONDS each (their corpora run in `make test`)
 
 SHELL := bash
