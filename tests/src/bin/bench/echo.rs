@@ -35,8 +35,8 @@ pub(crate) fn run() {
     let only = std::env::var("BENCH_CASE").ok();
     for wire in [Wire::WebSocket, Wire::Tcp] {
         let gateway = gateway(&format!(
-            "[[listener]]\nname = \"plain\"\nbind = \"127.0.0.1:0\"\nroute = \"echo\"\nchain = []\n{0}\n\
-             [[listener]]\nname = \"plugged\"\nbind = \"127.0.0.1:0\"\nroute = \"echo\"\nchain = [\"passthrough\"]\n{0}\n",
+            "[[listener]]\nname = \"plain\"\nbind = \"127.0.0.1:0\"\nroute = \"echo\"\nchain = []\n{0}\nlimits.ping_interval = \"0s\"\n\
+             [[listener]]\nname = \"plugged\"\nbind = \"127.0.0.1:0\"\nroute = \"echo\"\nchain = [\"passthrough\"]\n{0}\nlimits.ping_interval = \"0s\"\n",
             wire.config()
         ));
         heading(&format!(

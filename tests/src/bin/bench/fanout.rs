@@ -29,7 +29,7 @@ pub(crate) fn run() {
     let listener = |name: &str, chain: &str, route: &str, join: &str| {
         format!(
             "[[listener]]\nname = \"{name}\"\nbind = \"127.0.0.1:0\"\nprotocol = \"websocket\"\nchain = [{chain}]\n\
-             route = \"{route}\"\njoin = [{join}]\n"
+             route = \"{route}\"\njoin = [{join}]\nlimits.ping_interval = \"0s\"\n"
         )
     };
     let gateway = gateway(

@@ -27,7 +27,7 @@ pub(crate) fn run() {
         let gateway = gateway(&format!(
             "[[listener]]\nname = \"idle\"\nbind = \"0.0.0.0:0\"\nroute = \"echo\"\nchain = []\n{0}\n\
              [listener.limits]\naccept_rate = 100_000\nidle_timeout = \"10m\"\nping_interval = \"0s\"\n\
-             [[listener]]\nname = \"talk\"\nbind = \"127.0.0.1:0\"\nroute = \"echo\"\nchain = []\n{0}\n",
+             [[listener]]\nname = \"talk\"\nbind = \"127.0.0.1:0\"\nroute = \"echo\"\nchain = []\n{0}\nlimits.ping_interval = \"0s\"\n",
             wire.config()
         ));
         let port = gateway.address("idle").port();
