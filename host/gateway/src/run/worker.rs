@@ -17,7 +17,7 @@ use weir_upstream::Cluster;
 const MAILBOX: usize = 16;
 
 /// Deliveries of letters from other workers in one turn.
-const DELIVERIES: u64 = 2048;
+const DELIVERIES: u64 = 16 * 1024;
 
 /// For goodbyes that nothing guarantees an answer to.
 const GOODBYE: Duration = Duration::from_secs(1);

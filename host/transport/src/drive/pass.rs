@@ -5,8 +5,9 @@ const READS: u8 = 8;
 /// Messages, control frames among them: at a microsecond each, a plugin's among that, half a millisecond.
 const MESSAGES: u16 = 512;
 /// Deliveries that cost as much as a message. One to its sender or its upstream is in the message's price; a message to a large group
-/// is as dear as its receivers are many.
-const DELIVERIES: u64 = 4;
+/// is as dear as its receivers are many. It is what queueing costs: the write is the receiver's own, and the more is queued before
+/// it, the fewer writes there are.
+const DELIVERIES: u64 = 32;
 /// So many bytes that were inflated are as much work as a message: some two nanoseconds each, and more if they are compressed again.
 const INFLATED: usize = 256;
 /// Vectored writes.
@@ -102,6 +103,6 @@ mod tests {
             assert!(pass.is_spent());
             messages
         };
-        assert_eq!([0, 1, 3, 4, 100, 2_044, 1 << 40].map(count), [512, 512, 512, 256, 20, 1, 1]);
+        assert_eq!([0, 1, 31, 32, 100, 16_352, 1 << 40].map(count), [512, 512, 512, 256, 128, 1, 1]);
     }
 }
