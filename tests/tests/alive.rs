@@ -99,7 +99,7 @@ fn slow_first_messages_and_slow_frames_are_ended_in_time() {
     assert_eq!(first.frame(), Frame::Close(1008));
     assert!(began.elapsed() >= Duration::from_secs(1));
 
-    // Byte by byte, as fast as it likes: it is the whole that counts.
+    // A byte every 50 ms, which is how slow this client is: bytes that go on coming make the time no longer.
     let mut slow = Raw::websocket(gateway.address("frame"));
     let whole = masked(0x82, &[7; 100]);
     assert!(slow.write(&whole));
