@@ -13,6 +13,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
 use weir_codec::framing::Prefix;
@@ -105,6 +106,24 @@ impl Client {
     /// A WebSocket over TLS.
     pub async fn wss(address: SocketAddr, path: &str, tls: rustls::ClientConfig) -> anyhow::Result<Self> {
         Self::upgraded(secure(address, tls).await?, &format!("wss://{address}{path}")).await
+    }
+
+    /// A WebSocket that offers a subprotocol, over TLS where there is a configuration. Gives what the gateway chose.
+    pub async fn websocket_speaking(
+        address: SocketAddr,
+        protocol: &str,
+        tls: Option<rustls::ClientConfig>,
+    ) -> anyhow::Result<(Self, Option<String>)> {
+        let (scheme, stream) = match tls {
+            Some(tls) => ("wss", secure(address, tls).await?),
+            None => ("ws", connect(address).await?),
+        };
+        let mut request = format!("{scheme}://{address}/").into_client_request()?;
+        request.headers_mut().insert("sec-websocket-protocol", protocol.parse()?);
+        let (socket, answer) = tokio_tungstenite::client_async(request, stream).await?;
+        let chosen = answer.headers().get("sec-websocket-protocol");
+        let chosen = chosen.and_then(|name| name.to_str().ok()).map(str::to_owned);
+        Ok((Self::WebSocket(Box::new(socket)), chosen))
     }
 
     async fn upgraded(stream: Box<dyn Stream>, url: &str) -> anyhow::Result<Self> {

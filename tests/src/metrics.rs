@@ -82,7 +82,7 @@ impl Metrics {
         let dropped = |direction| of("messages_dropped", &[("direction", direction)]);
         let inbound = [of("messages_routed", &[]), dropped("inbound"), of("messages_held", &[])];
         equal("received = routed + dropped + held", of("messages_received", &[]), &inbound)?;
-        let waiting = of("messages_waiting_behind_hold", &[]);
+        let waiting = of("messages_waiting_behind_hold", &[]) + of("messages_waiting_away", &[]);
         let outbound = [of("messages_delivered", &[]), dropped("outbound"), waiting];
         equal("offered = delivered + dropped + waiting", of("messages_offered", &[]), &outbound)?;
         let sends = [of("plugin_messages_routed", &[]), of("plugin_messages_dropped", &[])];

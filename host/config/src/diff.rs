@@ -140,6 +140,7 @@ impl Changes {
         self.compare(&part("route"), &one.route, &two.route, Applies::Live);
         self.compare(&part("join"), &one.join, &two.join, Applies::Live);
         self.compare(&part("limits"), &one.limits, &two.limits, Applies::Live);
+        self.compare(&part("resume"), &one.resume, &two.resume, Applies::Restart);
         self.compare(&part("conflate"), &one.conflate, &two.conflate, Applies::Live);
     }
 }

@@ -31,7 +31,7 @@ pub use cluster::{Cluster, ClusterProtocol, ClusterTls, Endpoint};
 pub use config::{Admin, AdminBind, Config, Drain, Log, Runtime, Workers};
 pub use diff::{Applies, Change, Difference};
 pub use error::{ConfigError, Errors};
-pub use listener::{ChainSpec, Listener, Pointer, Protocol, RouteSpec, TlsFiles};
+pub use listener::{ChainSpec, Listener, Pointer, Protocol, Resume, RouteSpec, TlsFiles};
 pub use load::{load, sidecar};
 pub use plugin::{Binding, Cache, PluginSettings, Plugins};
 pub use schema::schema;

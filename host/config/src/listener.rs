@@ -3,6 +3,7 @@
 use crate::{Compression, Framing};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use weir_core::{Kind, Limits};
 
 /// A bound address and how its bytes become messages.
@@ -28,6 +29,23 @@ pub struct Listener {
     pub conflate: Option<Pointer>,
     /// Connections accepted a second, over all workers, before TLS; at least 1.
     pub accept_rate: u32,
+    /// Whether sessions wait for clients that lost their connections.
+    pub resume: Option<Resume>,
+}
+
+/// How sessions wait for clients that lost their connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// For how long.
+    pub window: Duration,
+    /// Bytes of messages that a session keeps until its client confirms them; at most the limits' `queue`.
+    pub buffer: usize,
+    /// Sessions that wait at once, over all workers; at least 1.
+    pub sessions: usize,
+    /// A client may come back to any listener of the same scope.
+    pub scope: String,
+    /// For how long a token is good.
+    pub token_lifetime: Duration,
 }
 
 /// A place in a JSON document (RFC 6901), below its root.

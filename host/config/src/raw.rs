@@ -237,6 +237,31 @@ pub(crate) struct Listener {
     pub(crate) join: List<String>,
     /// What the listener and each session on it may use.
     pub(crate) limits: Limits,
+    /// Given: a session waits for a client that lost its connection and said hello when it began. The page on sessions has the
+    /// protocol.
+    #[schemars(with = "Resume")]
+    pub(crate) resume: Option<Spanned<Resume>>,
+}
+
+/// How sessions wait for clients that lost their connections.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline)]
+pub(crate) struct Resume {
+    /// For how long, from 1 s to an hour.
+    #[schemars(extend("default" = "60s"))]
+    pub(crate) window: Field<Time>,
+    /// Bytes of messages that a session keeps until its client confirms them, from 1 KiB to 64 MiB; at most `queue` of the limits.
+    #[schemars(extend("default" = "64KiB"))]
+    pub(crate) buffer: Field<Size>,
+    /// Sessions that wait at once, over all workers. When there are more, a session that loses its client ends.
+    #[schemars(extend("default" = 10_000))]
+    pub(crate) sessions: Field<u64>,
+    /// A client may come back to any listener of the same scope. Left out: the listener's name.
+    pub(crate) scope: Field<String>,
+    /// For how long a token is good, from a minute to a year. Each time a client comes back it is given a new one.
+    #[schemars(extend("default" = "24h"))]
+    pub(crate) token_lifetime: Field<Time>,
 }
 
 /// How bytes become frames.

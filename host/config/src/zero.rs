@@ -33,6 +33,7 @@ impl Config {
             limits: Limits::default(),
             conflate: None,
             accept_rate: ACCEPT_RATE,
+            resume: None,
         };
         Self {
             runtime: Runtime { workers: Workers::Auto, drain: Drain::default() },

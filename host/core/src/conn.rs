@@ -9,6 +9,7 @@ use crate::pulse::Pulse;
 use crate::queue::Queue;
 use crate::rate::Meter;
 use crate::reason::CloseReason;
+use crate::resume::Resume;
 use crate::snapshot::{OnFailure, Progress};
 use crate::time::Time;
 use crate::verdict::{Rejection, Target, Verdict};
@@ -35,6 +36,10 @@ pub(crate) struct Conn {
     pub(crate) look: bool,
     /// In the dirty list of this turn.
     pub(crate) dirty: bool,
+    /// How many transports it has had before this one: a client came back so often. Wraps.
+    pub(crate) transports: u8,
+    /// What the former transport wrote last was a part of a frame.
+    pub(crate) torn: bool,
     pub(crate) wire: Wire,
     /// `None`: nothing waits.
     pub(crate) queue: Option<Box<Queue>>,
@@ -90,6 +95,8 @@ pub(crate) struct Session {
     /// Only where there are rates, and from the first message on.
     pub(crate) meter: Option<Box<Meter>>,
     pub(crate) opened_at: Time,
+    /// Only where the client said hello.
+    pub(crate) resume: Option<Box<Resume>>,
 }
 
 /// One upstream connection of one session.
@@ -204,6 +211,8 @@ impl Conn {
             can_ping: wire.websocket().is_some(),
             look: false,
             dirty: false,
+            transports: 0,
+            torn: false,
             wire,
             queue: None,
             lanes: None,
@@ -225,12 +234,19 @@ impl Conn {
 
     /// The lane that a message goes out on: its own if that is still open, else the first one that is; `None`: none is yet.
     pub(crate) fn lane(&self, wanted: Option<Lane>) -> Option<Lane> {
+        // The messages of a session that can be resumed are in one order, so they go out on one lane.
+        let wanted = wanted.filter(|_| !self.is_resumable());
         match (&self.lanes, wanted) {
             (None, _) => Some(Lane::ONLY),
             (Some(_), Some(Lane::DATAGRAMS)) => wanted,
             (Some(open), Some(lane)) if open.contains(&lane) => wanted,
             (Some(open), _) => open.first().copied(),
         }
+    }
+
+    /// Whether its client may come back on another connection.
+    pub(crate) fn is_resumable(&self) -> bool {
+        self.session().is_some_and(|session| session.resume.is_some())
     }
 
     pub(crate) fn session(&self) -> Option<&Session> {
@@ -354,6 +370,7 @@ impl Session {
             told: 0,
             meter: None,
             opened_at: now,
+            resume: None,
         }
     }
 

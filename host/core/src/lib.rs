@@ -18,6 +18,7 @@ mod pulse;
 mod queue;
 mod rate;
 mod reason;
+mod resume;
 mod roster;
 mod slab;
 mod snapshot;
@@ -41,6 +42,7 @@ pub use pulse::{Health, LONGEST_PATIENCE, Path};
 pub use queue::{Queue, Tally};
 pub use rate::{Rate, RatePolicy, SharedRate};
 pub use reason::{CloseReason, DropReason};
+pub use resume::{Hello, Resumption, Tokens};
 pub use roster::Notice;
 pub use snapshot::{
     Chain, ClientNetwork, ClusterPolicy, Degraded, Limits, Link, ListenerPolicy, OnFailure, Route,
@@ -48,7 +50,7 @@ pub use snapshot::{
 };
 pub use stats::{
     CallStats, ClusterStats, CompressionStats, Counter, DeliveryStats, Ends, HeartbeatStats, Histogram,
-    IntakeStats, ListenerStats, Reasons, TargetKind, TurnStats, WorkerStats,
+    IntakeStats, ListenerStats, Reasons, ResumeStats, TargetKind, TurnStats, WorkerStats,
 };
 pub use time::Time;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};

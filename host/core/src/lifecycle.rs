@@ -9,6 +9,8 @@ pub enum Phase {
     ExpectMessages,
     /// The peer has said its last in order; what it sent is still on its way (a held message, an upstream that answers).
     ExpectAnswers,
+    /// A client that has lost its connection to come back on another. Messages are kept for it.
+    ExpectReturn,
     /// Nothing more is read; the queue, and the close frame behind it, to be written.
     ExpectFlushed,
     /// Everything is written; the peer's own end, so that nothing written is lost to a reset.
@@ -32,16 +34,21 @@ pub enum LifeEvent {
     Flushed,
     /// The queue is written, and the peer had ended already.
     FlushedLast,
+    /// The connection of a client that may come back is lost.
+    Parted,
+    /// It has come back.
+    Returned,
     /// The transport broke, a wait took too long, or nobody is left to be told.
     Lost,
 }
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ExpectConnected,
         Self::ExpectMessages,
         Self::ExpectAnswers,
+        Self::ExpectReturn,
         Self::ExpectFlushed,
         Self::ExpectPeerEnd,
         Self::Ended,
@@ -50,14 +57,19 @@ impl Phase {
     /// The table. An event that means nothing to a phase leaves it as it is.
     #[must_use]
     pub const fn on(self, event: LifeEvent) -> Self {
-        use LifeEvent::{Closed, Connected, Flushed, FlushedLast, Lost, PeerEnded, PeerEndedOwed};
+        use LifeEvent::{
+            Closed, Connected, Flushed, FlushedLast, Lost, Parted, PeerEnded, PeerEndedOwed, Returned,
+        };
         match (self, event) {
             (Self::ExpectConnected, Connected) => Self::ExpectMessages,
             (Self::ExpectMessages, PeerEndedOwed) => Self::ExpectAnswers,
+            (Self::ExpectMessages, Parted) => Self::ExpectReturn,
+            (Self::ExpectReturn, Returned) => Self::ExpectMessages,
             (Self::ExpectMessages | Self::ExpectAnswers, PeerEnded | Closed) => Self::ExpectFlushed,
             (Self::ExpectFlushed, Flushed) => Self::ExpectPeerEnd,
             (Self::ExpectConnected | Self::ExpectPeerEnd, PeerEnded | PeerEndedOwed)
             | (Self::ExpectFlushed, FlushedLast)
+            | (Self::ExpectReturn, Closed)
             | (_, Lost) => Self::Ended,
             // An upstream that is closed before it answered keeps what waits for it until the connect attempt has ended.
             (same, _) => same,
@@ -71,19 +83,24 @@ impl Phase {
 
     /// Whether messages may still be queued for the peer.
     pub const fn takes_output(self) -> bool {
-        matches!(self, Self::ExpectConnected | Self::ExpectMessages | Self::ExpectAnswers)
+        matches!(
+            self,
+            Self::ExpectConnected | Self::ExpectMessages | Self::ExpectAnswers | Self::ExpectReturn
+        )
     }
 }
 
 impl LifeEvent {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Connected,
         Self::PeerEndedOwed,
         Self::PeerEnded,
         Self::Closed,
         Self::Flushed,
         Self::FlushedLast,
+        Self::Parted,
+        Self::Returned,
         Self::Lost,
     ];
 }
@@ -95,13 +112,14 @@ mod tests {
 
     /// The whole table, so that a change of one cell is seen. A dot is "as it was".
     const TABLE: &str = "
-                  Connected       PeerEndedOwed   PeerEnded       Closed          Flushed         FlushedLast     Lost
-ExpectConnected   ExpectMessages  Ended           Ended           .               .               .               Ended
-ExpectMessages    .               ExpectAnswers   ExpectFlushed   ExpectFlushed   .               .               Ended
-ExpectAnswers     .               .               ExpectFlushed   ExpectFlushed   .               .               Ended
-ExpectFlushed     .               .               .               .               ExpectPeerEnd   Ended           Ended
-ExpectPeerEnd     .               Ended           Ended           .               .               .               Ended
-Ended             .               .               .               .               .               .               .
+                  Connected       PeerEndedOwed   PeerEnded       Closed          Flushed         FlushedLast     Parted          Returned        Lost
+ExpectConnected   ExpectMessages  Ended           Ended           .               .               .               .               .               Ended
+ExpectMessages    .               ExpectAnswers   ExpectFlushed   ExpectFlushed   .               .               ExpectReturn    .               Ended
+ExpectAnswers     .               .               ExpectFlushed   ExpectFlushed   .               .               .               .               Ended
+ExpectReturn      .               .               .               Ended           .               .               .               ExpectMessages  Ended
+ExpectFlushed     .               .               .               .               ExpectPeerEnd   Ended           .               .               Ended
+ExpectPeerEnd     .               Ended           Ended           .               .               .               .               .               Ended
+Ended             .               .               .               .               .               .               .               .               .
 ";
 
     #[test]

@@ -19,6 +19,8 @@ struct More {
     path: Option<Arc<str>>,
     sni: Option<Arc<str>>,
     alpn: Option<Arc<str>>,
+    /// Of the client's certificate.
+    subject: Option<Arc<str>>,
 }
 
 impl Origin {
@@ -26,8 +28,15 @@ impl Origin {
         let path = request.iter().find(|(name, _)| &**name == ":path").map(|(_, path)| (**path).into());
         let word = |word: &Option<Box<str>>| word.as_deref().map(Arc::from);
         let (sni, alpn) = tls.map_or((None, None), |tls| (word(&tls.sni), word(&tls.alpn)));
-        let some = path.is_some() || sni.is_some() || alpn.is_some();
-        Self { peer, more: some.then(|| Box::new(More { path, sni, alpn })) }
+        let subject = tls.and_then(|tls| word(&tls.client_subject));
+        let some = path.is_some() || sni.is_some() || alpn.is_some() || subject.is_some();
+        Self { peer, more: some.then(|| Box::new(More { path, sni, alpn, subject })) }
+    }
+
+    /// Whether a client with this certificate, or without one, is the same as far as that says.
+    pub(crate) fn has_subject(&self, tls: Option<&TlsInfo>) -> bool {
+        let own = self.more.as_ref().and_then(|more| more.subject.as_deref());
+        own == tls.and_then(|tls| tls.client_subject.as_deref())
     }
 }
 
@@ -81,6 +90,21 @@ impl Names {
             }
         }
         Arc::new(own)
+    }
+
+    /// The attributes of a session that has come back from elsewhere: those that the gateway sets itself are made anew.
+    pub(crate) fn renewed(
+        &self,
+        before: &Attributes,
+        listener: &Arc<str>,
+        transport: Transport,
+        origin: &Origin,
+    ) -> Attributes {
+        let of_origin = [&self.listener, &self.transport, &self.peer, &self.path, &self.sni, &self.alpn];
+        let mut all = (*self.attributes(listener, transport, origin)).clone();
+        let kept = before.iter().filter(|(name, _)| !of_origin.contains(name));
+        all.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+        Arc::new(all)
     }
 }
 

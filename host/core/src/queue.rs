@@ -69,11 +69,13 @@ pub(crate) enum Sort {
     Message,
     Ping,
     Pong,
+    /// A word of the gateway's to a client whose session can be resumed.
+    Word,
     Close,
 }
 
 impl Sort {
-    const COUNT: usize = 4;
+    const COUNT: usize = 5;
 }
 
 /// What was written, or thrown away.
@@ -250,6 +252,11 @@ impl Queue {
         tally
     }
 
+    /// Whether a frame is written in part.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.written > 0 || lane.in_hand > 0)
+    }
+
     /// The first message of a lane cannot be sent: takes it out.
     pub(crate) fn skip_frame(&mut self, lane: Lane) -> Tally {
         let length = self
@@ -340,7 +347,7 @@ impl Queue {
     pub(crate) fn check_invariants(&self) {
         let bytes: usize = self.lanes.iter().flat_map(|lane| &lane.chunks).map(|chunk| chunk.len()).sum();
         assert_eq!(bytes, self.bytes, "bytes are those in the chunks");
-        for sort in [Sort::Message, Sort::Ping, Sort::Pong, Sort::Close] {
+        for sort in [Sort::Message, Sort::Ping, Sort::Pong, Sort::Word, Sort::Close] {
             let frames = self.lanes.iter().flat_map(|lane| &lane.frames);
             let count = frames.filter(|frame| frame.sort == sort).count();
             assert_eq!(count, self.frames[sort as usize], "{sort:?} are those among the frames");

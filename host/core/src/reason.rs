@@ -42,6 +42,12 @@ labelled! {
         UnknownSession => "unknown_session",
         /// Its session ended while it waited.
         SessionEnded => "session_ended",
+        /// Its client was away, and more waited for it than is kept.
+        AwayFull => "away_full",
+        /// It begins like the gateway's own words to clients whose sessions can be resumed.
+        Reserved => "reserved",
+        /// It went with its session to another listener, where it is counted from then on.
+        Moved => "moved",
         /// The receiver's outbound queue was full.
         QueueFull => "queue_full",
         /// The upstream could not be reached.
@@ -128,6 +134,8 @@ labelled! {
         UpstreamFailed => "upstream_failed",
         /// The gateway is stopping.
         Shutdown => "shutdown",
+        /// It went with its session to another listener, where it is counted from then on.
+        Moved => "moved",
         /// A second signal, or the drain's window is over.
         Killed => "killed",
         /// The session of this upstream connection ended.
@@ -140,7 +148,7 @@ impl CloseReason {
     /// the peer.
     pub const fn close(self) -> (u16, &'static str) {
         match self {
-            Self::Client | Self::SessionEnded => (1000, ""),
+            Self::Client | Self::SessionEnded | Self::Moved => (1000, ""),
             // Codes that are never sent (RFC 6455, section 7.4.1): the peer is gone.
             Self::ClientReset | Self::Truncated => (1006, "connection lost"),
             Self::Protocol => (1002, "protocol error"),
@@ -197,6 +205,7 @@ impl CloseReason {
             | Self::SlowConsumer
             | Self::RateLimited
             | Self::TooManyConnectionsPerClient
+            | Self::Moved
             | Self::SessionEnded => "client",
             Self::Plugin | Self::PluginFailed => "plugin",
             Self::UpstreamUnreachable | Self::UpstreamClosed | Self::UpstreamFailed => "upstream",

@@ -6,6 +6,7 @@ use crate::id::{BindingId, ClusterId};
 use crate::message::{Direction, Transport};
 use crate::program::{Directions, Program};
 use crate::rate::{Rate, RatePolicy, SharedRate};
+use crate::resume::Resumption;
 use crate::stats::CallStats;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -77,6 +78,8 @@ pub struct ListenerPolicy {
     pub limits: Limits,
     /// For [`SlowConsumer::Conflate`]: which messages are about the same.
     pub conflate: Option<Arc<dyn KeyOf>>,
+    /// Whether sessions wait for clients that lost their connections.
+    pub resume: Option<Arc<Resumption>>,
 }
 
 /// What the core knows of a cluster.

@@ -242,6 +242,8 @@ pub struct ListenerStats {
     pub sessions: Counter,
     /// Of its sessions.
     pub heartbeats: HeartbeatStats,
+    /// Of those that can be resumed.
+    pub resume: ResumeStats,
     /// Connections that ended before they were a session, and sessions that ended, by reason.
     pub closed: Ends,
 }
@@ -259,6 +261,29 @@ pub struct HeartbeatStats {
     pub degraded: Counter,
     /// Sessions that ever became so; each time counts.
     pub degraded_ever: Counter,
+}
+
+/// Sessions whose clients come back on another connection.
+#[derive(Debug, Default)]
+pub struct ResumeStats {
+    /// Sessions that wait for their clients now. They are open sessions too.
+    pub away: Counter,
+    /// Messages that wait with them.
+    pub waiting: Counter,
+    /// How often a connection was lost and its session began to wait.
+    pub parted: Counter,
+    /// Clients that came back to a session in which nothing was lost.
+    pub resumed: Counter,
+    /// Clients that came back to their session, and messages were gone.
+    pub missed: Counter,
+    /// Clients whose token was too old.
+    pub expired: Counter,
+    /// Clients that wanted a session which was not there (any more).
+    pub unknown: Counter,
+    /// Sessions that ended because as many waited as may.
+    pub crowded: Counter,
+    /// Messages that were written once more.
+    pub again: Counter,
 }
 
 /// One cluster's counters on one worker.

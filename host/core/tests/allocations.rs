@@ -59,6 +59,7 @@ fn worker(transport: Transport) -> Worker {
         join: Vec::new(),
         limits: Limits::default(),
         conflate: None,
+        resume: None,
     };
     let snapshot = Snapshot { version: 1, listeners: vec![listener], ..Snapshot::default() };
     let source = Arc::new(ArcSwap::from_pointee(snapshot));
@@ -75,6 +76,7 @@ fn open(worker: &mut Worker, wire: &Wire) -> ConnId {
         tls: None,
         request: Vec::new(),
         wire: wire.clone(),
+        hello: None,
     };
     worker.open(opening).expect("there is room")
 }

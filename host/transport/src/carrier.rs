@@ -1,5 +1,6 @@
 //! Byte streams that know how the way to their peer is.
 
+use crate::resume::Mooring;
 use std::os::fd::AsRawFd;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -19,9 +20,9 @@ impl Carrier for TcpStream {
     }
 }
 
-impl Carrier for TlsStream<TcpStream> {
+impl Carrier for TlsStream<Mooring> {
     fn path(&self) -> Option<Path> {
-        self.get_ref().0.path()
+        self.get_ref().0.stream()?.path()
     }
 }
 

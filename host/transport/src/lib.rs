@@ -15,9 +15,11 @@ mod listen;
 mod local;
 mod quic;
 mod record;
+mod resume;
 pub mod tls;
 mod upgrade;
 
 pub use drive::{Driver, Finished, Input, Link, StreamLink, WriteError};
 pub use listen::{BindError, ListenerSpec, Listeners, Protocol, Serving, Share, bind};
 pub use local::Local;
+pub use resume::{Crossing, Tokens, crossings};

@@ -1,13 +1,15 @@
 //! What the tasks of one worker thread share.
 
-use std::cell::{Cell, RefCell, RefMut};
+use crate::record;
+use crate::resume::Arrival;
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::future::poll_fn;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
-use tokio::sync::Notify;
-use weir_core::{ConnId, Status, Time, Work, Worker};
+use tokio::sync::{Notify, mpsc};
+use weir_core::{ConnId, Status, Time, Work, Worker, WorkerId};
 
 /// Bytes that one read takes at most.
 const READ_BUFFER: usize = 64 * 1024;
@@ -36,6 +38,8 @@ pub struct Local {
     post: Notify,
     notices: Notify,
     emptied: Notify,
+    /// To the other workers, once they are known.
+    ways: OnceCell<Vec<mpsc::Sender<Arrival>>>,
 }
 
 impl Local {
@@ -54,7 +58,23 @@ impl Local {
             post: Notify::new(),
             notices: Notify::new(),
             emptied: Notify::new(),
+            ways: OnceCell::new(),
         })
+    }
+
+    /// The worker's number.
+    pub(crate) fn id(&self) -> WorkerId {
+        self.worker.borrow().id()
+    }
+
+    pub(crate) fn open_ways(&self, ways: Vec<mpsc::Sender<Arrival>>) {
+        // They are opened once; a second time would change nothing.
+        let _ = self.ways.set(ways);
+    }
+
+    /// The way for connections to a worker; `None`: there is no such worker.
+    pub(crate) fn way_to(&self, worker: WorkerId) -> Option<mpsc::Sender<Arrival>> {
+        self.ways.get()?.get(usize::from(worker.0)).cloned()
     }
 
     /// The time now.
@@ -99,7 +119,7 @@ impl Local {
             self.attach(id, cx.waker());
             match self.worker.borrow().status(id) {
                 Status::Ended(_) => Poll::Ready(()),
-                Status::Active { .. } | Status::Lingering => Poll::Pending,
+                Status::Active { .. } | Status::Parted(_) | Status::Lingering => Poll::Pending,
             }
         })
         .await;
@@ -207,6 +227,13 @@ impl DerefMut for Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        if self.worker.has_lapsed() {
+            for id in self.worker.take_lapsed() {
+                if let Some(farewell) = self.worker.release(id) {
+                    record::closed(&self.worker, id, &farewell);
+                }
+            }
+        }
         let mut dirty = self.local.dirty.borrow_mut();
         self.worker.take_dirty(&mut dirty);
         let wakers = self.local.wakers.borrow();

@@ -1,6 +1,6 @@
 //! The access record: one line when a session opens, one when it ends.
 
-use weir_core::{ConnId, Farewell, ListenerId, Worker};
+use weir_core::{ConnId, End, Farewell, ListenerId, Worker};
 
 pub(crate) fn opened(worker: &Worker, id: ConnId, listener: ListenerId, peer: &str) {
     tracing::debug!(
@@ -9,6 +9,22 @@ pub(crate) fn opened(worker: &Worker, id: ConnId, listener: ListenerId, peer: &s
         listener = name(worker, listener),
         peer,
         "session opened"
+    );
+}
+
+/// A session has lost its connection, and waits for its client.
+pub(crate) fn parted(worker: &Worker, id: ConnId, end: &End) {
+    tracing::info!(target: "weir::access", worker = worker.id().0, session = %id, reason = end.reason.label(), "session waits");
+}
+
+/// A client is back in its session.
+pub(crate) fn resumed(worker: &Worker, id: ConnId, listener: ListenerId, peer: &str) {
+    tracing::info!(
+        target: "weir::access",
+        session = %id,
+        listener = name(worker, listener),
+        peer,
+        "session resumed"
     );
 }
 

@@ -80,6 +80,7 @@ impl Check<'_> {
         }
         self.long_pauses(&raw.limits, limits.message);
         let (name, bind) = (name?.0.clone(), bind?.0);
+        let resume = self.resume(raw.resume.as_ref(), &name, &protocol, &limits);
         Some(Listener {
             name,
             bind,
@@ -91,6 +92,7 @@ impl Check<'_> {
             limits,
             conflate,
             accept_rate,
+            resume,
         })
     }
 

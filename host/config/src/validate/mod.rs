@@ -9,6 +9,7 @@ mod limits;
 mod listener;
 mod plugin;
 mod rates;
+mod resume;
 mod slow;
 mod text;
 

@@ -18,7 +18,7 @@ fn each_is_told_where_and_what() {
         (
             format!("{LISTENER}adress = \"x\""),
             &[
-                "6:1: unknown key `adress` (this listener knows `bind`, `chain`, `compression`, `framing`, `heartbeat`, `join`, `kind`, `limits`, `name`, `origins`, `path`, `protocol`, `proxy_protocol`, `route`, `subprotocols`, `tls`)",
+                "6:1: unknown key `adress` (this listener knows `bind`, `chain`, `compression`, `framing`, `heartbeat`, `join`, `kind`, `limits`, `name`, `origins`, `path`, `protocol`, `proxy_protocol`, `resume`, `route`, `subprotocols`, `tls`)",
             ],
         ),
         (

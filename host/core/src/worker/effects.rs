@@ -131,7 +131,7 @@ impl State {
         Some(own)
     }
 
-    fn publish_attributes(&mut self, id: SessionId, attributes: Attributes) {
+    pub(crate) fn publish_attributes(&mut self, id: SessionId, attributes: Attributes) {
         if let Some(session) = self.conns.get_mut(id).and_then(Conn::session_mut) {
             session.attributes = Some(attributes.clone());
             self.seat.directory.publish_attributes(id, attributes);

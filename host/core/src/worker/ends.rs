@@ -2,7 +2,7 @@
 
 use super::{Farewell, State, Status, Worker};
 use crate::conn::{Conn, End, Role};
-use crate::id::ConnId;
+use crate::id::{BindingId, ConnId};
 use crate::lifecycle::{LifeEvent, Phase};
 use crate::message::Direction;
 use crate::pulse::Health;
@@ -29,6 +29,7 @@ impl Worker {
         match conn.phase {
             Phase::ExpectPeerEnd => Status::Lingering,
             Phase::Ended => Status::Ended(conn.end()),
+            Phase::ExpectReturn => Status::Parted(conn.end()),
             phase => {
                 let finishing = matches!(&conn.role, Role::Upstream(upstream) if upstream.finishing);
                 Status::Active {
@@ -158,6 +159,10 @@ impl State {
     /// The one place where a phase changes, and where what a change leads to begins.
     pub(crate) fn step(&mut self, snapshot: &Snapshot, id: ConnId, event: LifeEvent, end: Option<End>) {
         let now = self.now;
+        if let Some(end) = end.as_ref().filter(|end| self.may_return(snapshot, id, end.reason)) {
+            self.part(snapshot, id, end.clone());
+            return;
+        }
         let Some(conn) = self.conns.get_mut(id) else { return };
         let before = conn.phase;
         let after = before.on(event);
@@ -171,7 +176,7 @@ impl State {
         }
         self.mark_dirty(id);
         match after {
-            Phase::ExpectConnected | Phase::ExpectMessages | Phase::ExpectAnswers => {}
+            Phase::ExpectConnected | Phase::ExpectMessages | Phase::ExpectAnswers | Phase::ExpectReturn => {}
             Phase::ExpectFlushed => {
                 self.left(snapshot, id, before);
                 self.say_close(id);
@@ -192,6 +197,9 @@ impl State {
             Phase::Ended => {
                 self.left(snapshot, id, before);
                 self.drop_queue(id, before);
+                if before == Phase::ExpectReturn {
+                    self.lapse(id);
+                }
             }
         }
         self.arm(snapshot, id);
@@ -236,8 +244,23 @@ impl State {
                 self.lose(snapshot, upstream, CloseReason::SessionEnded);
             }
         }
+        self.tell_close(snapshot, id, &chain[..told], &end.said);
+        let session = self.conns.get(id).and_then(Conn::session);
+        if session.is_some_and(|session| session.attributes.is_some()) {
+            self.seat.directory.forget(id);
+        }
+    }
+
+    /// Plugins learn that a session is no longer theirs.
+    pub(crate) fn tell_close(
+        &mut self,
+        snapshot: &Snapshot,
+        id: ConnId,
+        told: &[BindingId],
+        said: &Rejection,
+    ) {
         let floor = self.tasks.len();
-        for binding in chain.iter().take(told) {
+        for binding in told {
             // The chain may have changed since; a binding that no chain has any more has no instance that could be told.
             let Some(link) = snapshot.link(*binding) else { continue };
             let Some(attributes) = self.attributes(snapshot, id) else { continue };
@@ -248,7 +271,7 @@ impl State {
                 &self.seat,
                 self.now,
                 &mut self.call,
-                |instance, call| instance.close(id, &end.said, call),
+                |instance, call| instance.close(id, said, call),
             );
             if answer.is_ok() {
                 // What the first one asked for is done first.
@@ -258,9 +281,14 @@ impl State {
                 self.tasks[floor..].rotate_right(new);
             }
         }
+    }
+
+    /// A session that waited for its client has ended: nobody drives it who could say so.
+    fn lapse(&mut self, id: ConnId) {
+        self.lapsed.push(id);
         let session = self.conns.get(id).and_then(Conn::session);
-        if session.is_some_and(|session| session.attributes.is_some()) {
-            self.seat.directory.forget(id);
+        if let Some(listener) = session.map(|session| session.listener) {
+            self.stats.listeners[listener.index()].resume.away.sub(1);
         }
     }
 
@@ -348,9 +376,18 @@ impl State {
             (Role::Upstream(_), Phase::ExpectConnected) => DropReason::UpstreamUnreachable,
             (Role::Upstream(_), _) => DropReason::UpstreamEnded,
         };
-        if let Some(queue) = &mut conn.queue {
-            let tally = queue.discard(None);
-            self.count_dropped(id, tally, reason);
+        let mut tally = conn.queue.as_mut().map(|queue| queue.discard(None)).unwrap_or_default();
+        if let Some(resume) = conn.session_mut().and_then(|session| session.resume.as_mut()) {
+            // Of what is in the queue some may have been delivered before; and what is kept is in no queue while the client is away.
+            tally.messages = resume.settle_all() as usize;
+        }
+        if before == Phase::ExpectReturn
+            && let Some(session) = conn.session()
+        {
+            self.stats.listeners[session.listener.index()].resume.waiting.sub(tally.messages as u64);
+        }
+        self.count_dropped(id, tally, reason);
+        if self.conns.get(id).is_some_and(|conn| conn.queue.is_some()) {
             self.keep_spare(id);
         }
     }

@@ -25,6 +25,7 @@ mod output;
 mod post;
 mod rates;
 mod receive;
+mod resume;
 mod route;
 mod slow;
 #[cfg(test)]
@@ -39,12 +40,15 @@ use crate::conn::{Conn, End, Parcel};
 use crate::conn::{Pauses, Role, Session};
 use crate::group::Groups;
 use crate::id::{BindingId, ClusterId, ConnId, Lane, ListenerId, SessionId, WorkerId};
+#[cfg(any(test, debug_assertions))]
+use crate::lifecycle::Phase;
 use crate::mail::Outbox;
 use crate::message::{Direction, Kind};
 use crate::origin::Names;
 use crate::program::{Call, Seat, TlsInfo};
 use crate::pulse::Health;
 use crate::queue::Queue;
+use crate::resume::Hello;
 use crate::roster::{Notice, Roster};
 use crate::slab::Slab;
 use crate::snapshot::{OnFailure, Progress, Snapshot};
@@ -99,6 +103,8 @@ pub(crate) struct State {
     pub(crate) drain: Option<Drain>,
     /// State of the generator of masking keys.
     pub(crate) seed: u64,
+    /// Sessions that ended while nobody drove them.
+    pub(crate) lapsed: Vec<ConnId>,
     /// For all sessions that agreed to compression.
     pub(crate) deflater: Deflater,
 }
@@ -145,6 +151,8 @@ pub struct Opening {
     pub request: Vec<(Box<str>, Box<str>)>,
     /// How messages to it become frames.
     pub wire: Wire,
+    /// What a client said that wants a session which can be resumed; `None`: it said no such thing.
+    pub hello: Option<Hello>,
 }
 
 /// An upstream connection that the caller shall make.
@@ -179,6 +187,8 @@ pub enum Status {
         /// Whether the peer is to be told that no more is coming, while it may still answer.
         finish: bool,
     },
+    /// The session waits for its client to come back: lets the transport go, and nothing else.
+    Parted(End),
     /// Everything is written: shuts its writing side down and waits for the peer's end, discarding what still comes.
     Lingering,
     /// Lets the transport go, with this to say where the transport has a way, then calls [`Worker::release`].
@@ -238,6 +248,7 @@ impl Worker {
                 in_plugins: 0,
                 drain: None,
                 seed: seed | 1,
+                lapsed: Vec::new(),
                 deflater: Deflater::default(),
             },
             inflater: Inflater::default(),
@@ -265,6 +276,11 @@ impl Worker {
                 self.state.forget_keys();
             }
         }
+    }
+
+    /// Its number.
+    pub fn id(&self) -> WorkerId {
+        self.state.seat.worker
     }
 
     /// Connections that it holds, downstream and upstream.
@@ -426,7 +442,9 @@ impl State {
         };
         let full = receiver.is_some_and(|receiver| {
             let session = receiver.session();
-            receiver.queue.is_some() || session.is_some_and(|session| held(session, Direction::Outbound))
+            let away = receiver.phase == Phase::ExpectReturn;
+            away || receiver.queue.is_some()
+                || session.is_some_and(|session| held(session, Direction::Outbound))
         });
         assert!(full || !conn.pauses.contains(Pauses::DOWNSTREAM), "{id} waits for its receiver");
     }

@@ -9,10 +9,11 @@ use crate::id::{ConnId, Lane, SessionId};
 use crate::lifecycle::{LifeEvent, Phase};
 use crate::message::{Direction, Kind, Message, Payload};
 use crate::queue::{Sort, Tally};
-use crate::reason::DropReason;
+use crate::reason::{CloseReason, DropReason};
 use crate::snapshot::{Progress, SlowConsumer, Snapshot};
 use crate::time::Time;
 use bytes::{Bytes, BytesMut};
+use weir_codec::session::is_control;
 use weir_codec::websocket::Role as WebSocketRole;
 use weir_codec::{Wire, websocket};
 
@@ -96,15 +97,23 @@ impl State {
         frame: &Result<SharedFrame, DropReason>,
         length: usize,
         key: Option<Key>,
+        message: (Kind, &Bytes),
     ) {
         self.effort += 1;
         let Some(conn) = self.conns.get_mut(id) else { return };
-        let lane = conn.lane(None);
+        let (lane, away) = (conn.lane(None), conn.phase == Phase::ExpectReturn);
         let Some(session) = conn.session_mut() else { return };
         session.next_sequence(Direction::Outbound);
         let listener = session.listener.index();
+        let resumable = session.resume.is_some();
         let stats = &self.stats.listeners[listener].outbound;
         stats.offered.add(1);
+        if resumable && is_control(message.1) {
+            return stats.dropped.of(DropReason::Reserved).add(1);
+        }
+        if away {
+            return self.keep(snapshot, id, message.0, &Payload::Owned(message.1.clone()));
+        }
         let SharedFrame { bytes: frame, compressed } = match frame {
             Ok(frame) => frame,
             Err(reason) => return stats.dropped.of(*reason).add(1),
@@ -113,7 +122,7 @@ impl State {
             self.stats.listeners[listener].deflated.add(*compressed, length);
         }
         let limit = snapshot.listeners[listener].limits.queue;
-        if let Some(key) = key {
+        if let Some(key) = key.filter(|_| !resumable) {
             self.enqueue_keyed(snapshot, id, lane, frame, key, false);
             return;
         }
@@ -124,6 +133,9 @@ impl State {
                 self.overfull(snapshot, id);
             }
             self.mark_dirty(id);
+            if resumable {
+                self.keep(snapshot, id, message.0, &Payload::Owned(message.1.clone()));
+            }
         } else if self.make_room(snapshot, id, lane, frame.len()) {
             self.push_frame(id, lane, frame);
         } else {
@@ -149,7 +161,16 @@ impl State {
         };
         let policy = &snapshot.listeners[self.listener_of(id)];
         let limit = policy.limits.queue;
-        if let Some(key) = policy.key(&message.payload) {
+        let resumable = conn.is_resumable();
+        if resumable && is_control(&message.payload) {
+            self.drop_message(message, DropReason::Reserved);
+            return;
+        }
+        if conn.phase == Phase::ExpectReturn {
+            self.keep(snapshot, id, message.kind, &message.payload);
+            return;
+        }
+        if let Some(key) = policy.key(&message.payload).filter(|_| !resumable) {
             self.conflate(snapshot, message, key);
             return;
         }
@@ -162,7 +183,12 @@ impl State {
         }
         if let Err(reason) = self.push(id, message.lane, message.kind, &message.payload) {
             self.drop_message(message, reason);
-        } else if self.conns.get(id).is_some_and(|conn| conn.queued() > limit / 2) {
+            return;
+        }
+        if resumable {
+            self.keep(snapshot, id, message.kind, &message.payload);
+        }
+        if self.conns.get(id).is_some_and(|conn| conn.queued() > limit / 2) {
             self.overfull(snapshot, id);
         }
     }
@@ -267,7 +293,7 @@ impl State {
             snapshot.listeners.get(self.listener_of(id)).map_or(usize::MAX, |policy| policy.limits.queue);
         self.conns.get(id).is_some_and(|conn| {
             let held = conn.session().and_then(|session| session.held[Direction::Outbound as usize].as_ref());
-            conn.queued() > limit / 2 || held.is_some()
+            conn.queued() > limit / 2 || held.is_some() || self.is_full_away(snapshot, conn)
         })
     }
 
@@ -292,14 +318,18 @@ impl State {
             // Nothing asks such a client whether it is there: that it takes what is sent is the sign that it is.
             conn.heard = now;
         }
+        let mut delivered = tally.messages as u64;
         let stats = match &mut conn.role {
             Role::Session(session) => {
                 session.bytes[Direction::Outbound as usize] += tally.bytes as u64;
+                if let Some(resume) = &mut session.resume {
+                    delivered = resume.wrote(delivered);
+                }
                 &self.stats.listeners[session.listener.index()].outbound
             }
             Role::Upstream(upstream) => &self.stats.clusters[upstream.cluster.index()].delivery,
         };
-        stats.delivered.add(tally.messages as u64);
+        stats.delivered.add(delivered);
         stats.delivered_bytes.add(tally.bytes as u64);
         self.drained(snapshot, id);
     }
@@ -422,6 +452,12 @@ impl State {
 
     pub(crate) fn lane_ended(&mut self, snapshot: &Snapshot, id: ConnId, lane: Lane) {
         let Some(conn) = self.conns.get_mut(id) else { return };
+        let only = conn.is_resumable() && conn.lane(None) == Some(lane);
+        if only && conn.phase.takes_messages() {
+            // All that the session says goes out there.
+            self.lose(snapshot, id, CloseReason::ClientReset);
+            return;
+        }
         if let Some(lanes) = &mut conn.lanes {
             lanes.retain(|open| *open != lane);
         }

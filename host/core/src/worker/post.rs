@@ -66,9 +66,17 @@ impl State {
     pub(crate) fn check_ledger(&self) {
         let stats = &self.stats;
         let mut waiting = vec![0; stats.listeners.len()];
+        let mut away = vec![0; stats.listeners.len()];
         let mut upstream = vec![0; stats.clusters.len()];
         for conn in self.conns.iter() {
-            let messages = conn.queue.as_ref().map_or(0, |queue| queue.messages()) as u64;
+            let mut messages = conn.queue.as_ref().map_or(0, |queue| queue.messages()) as u64;
+            if let Some(resume) = conn.session().and_then(|session| session.resume.as_ref()) {
+                // What is written again is settled already, and what waits for a client that is away is in no queue.
+                messages = resume.unsettled();
+                if conn.phase == crate::Phase::ExpectReturn {
+                    away[conn.session().map_or(0, |session| session.listener.index())] += messages;
+                }
+            }
             match &conn.role {
                 crate::conn::Role::Session(session) => waiting[session.listener.index()] += messages,
                 crate::conn::Role::Upstream(to) => upstream[to.cluster.index()] += messages,
@@ -90,6 +98,9 @@ impl State {
                     + listener.outbound_held.value(),
                 "every message offered to a client has one fate"
             );
+        }
+        for (listener, away) in stats.listeners.iter().zip(away) {
+            assert_eq!(listener.resume.waiting.value(), away, "messages wait with sessions that are away");
         }
         for (cluster, waiting) in stats.clusters.iter().zip(upstream) {
             let delivery = &cluster.delivery;

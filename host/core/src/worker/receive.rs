@@ -11,7 +11,7 @@ use crate::reason::CloseReason;
 use crate::roster::Entry;
 use crate::snapshot::{OnFailure, Progress, Route, Snapshot};
 use crate::verdict::Rejection;
-use weir_codec::{WireError, heartbeat};
+use weir_codec::{WireError, heartbeat, session};
 
 /// Pings that a peer may send in a second.
 const PINGS_A_SECOND: u32 = 20;
@@ -63,6 +63,10 @@ impl Worker {
     /// The peer's bytes break its protocol.
     pub fn broken(&mut self, id: ConnId, error: &WireError) -> Flow {
         let Some(conn) = self.state.conns.get_mut(id) else { return Flow::Stop };
+        if conn.phase == Phase::ExpectReturn {
+            // Its session waits for another connection.
+            return Flow::Stop;
+        }
         let truncated = *error == WireError::Truncated;
         if conn.session().is_none() {
             let reason = CloseReason::UpstreamFailed;
@@ -82,6 +86,10 @@ impl Worker {
 
     /// The transport broke without an end.
     pub fn lost(&mut self, id: ConnId) {
+        if self.state.conns.get(id).is_some_and(|conn| conn.phase == Phase::ExpectReturn) {
+            // Its session waits for another connection.
+            return;
+        }
         self.state.lose(&self.snapshot, id, CloseReason::ClientReset);
         self.state.run(&self.snapshot);
     }
@@ -128,6 +136,9 @@ impl State {
         {
             conn.lanes = Some(Box::default());
         }
+        if let Some(hello) = opening.hello {
+            self.greet(snapshot, id, hello);
+        }
         for group in &policy.join {
             self.groups.join(&mut self.conns, &self.seat.directory, id, group);
         }
@@ -151,14 +162,20 @@ impl State {
         Some(id)
     }
 
-    /// The plugins of the chain learn of the session, in order, until one refuses it.
-    fn tell_open(&mut self, snapshot: &Snapshot, id: ConnId, info: &SessionInfo) {
+    /// The plugins of the chain that were not told yet learn of the session, in order, until one refuses it.
+    pub(crate) fn tell_open(&mut self, snapshot: &Snapshot, id: ConnId, info: &SessionInfo) {
         let policy = &snapshot.listeners[self.listener_of(id)];
-        for (at, link) in policy.chain.links().iter().enumerate() {
+        let told = self.conns.get(id).and_then(Conn::session).map_or(0, |session| usize::from(session.told));
+        let known: Vec<_> = self
+            .conns
+            .get(id)
+            .and_then(Conn::session)
+            .map_or_else(Vec::new, |session| session.chain[..told].to_vec());
+        for link in policy.chain.links().iter().filter(|link| !known.contains(&link.binding)) {
             let open = self.conns.get_mut(id).filter(|conn| conn.phase.takes_output());
             // What the plugin before asked for may have ended it.
             let Some(session) = open.and_then(Conn::session_mut) else { return };
-            session.told = at as u16 + 1;
+            session.told += 1;
             let Some(attributes) = self.attributes(snapshot, id) else { return };
             self.call.session = Some((id, attributes));
             let answer = self.roster.call(
@@ -212,6 +229,10 @@ impl State {
                     && let Some(beat) = heartbeat::parse(&payload)
                 {
                     self.heartbeat(snapshot, id, lane, beat);
+                    return;
+                }
+                if session.resume.is_some() && session::is_control(&payload) {
+                    self.control(snapshot, id, &payload);
                     return;
                 }
                 let sequence = session.next_sequence(Direction::Inbound);
@@ -279,8 +300,11 @@ impl State {
     fn peer_ended(&mut self, snapshot: &Snapshot, id: ConnId, close: Option<Option<(u16, Box<str>)>>) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let with_frame = close.is_some();
-        if conn.is_websocket() && !with_frame && !conn.said_close {
-            // RFC 6455, section 7.1.5: a stream that ends without a close frame is an abnormal closure.
+        let cut_off =
+            conn.session().and_then(|session| session.resume.as_ref()).is_some_and(|resume| !resume.leaving);
+        if (conn.is_websocket() || cut_off) && !with_frame && !conn.said_close {
+            // RFC 6455, section 7.1.5: a stream that ends without a close frame is an abnormal closure. So is one without a goodbye
+            // of a client that would have said it.
             self.lose(snapshot, id, CloseReason::ClientReset);
             return;
         }

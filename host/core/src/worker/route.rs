@@ -210,7 +210,7 @@ impl State {
                 frames.len() - 1
             };
             let key = keys.of(session.listener, policy, payload);
-            self.offer_frame(snapshot, member, &frames[framed].1, payload.len(), key);
+            self.offer_frame(snapshot, member, &frames[framed].1, payload.len(), key, (kind, payload));
         }
         self.groups.put_back(group, members);
     }

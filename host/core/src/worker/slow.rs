@@ -2,6 +2,7 @@
 
 use super::State;
 use crate::conflate::Key;
+use crate::conn::Conn;
 use crate::id::{Lane, ListenerId, SessionId};
 use crate::message::Message;
 use crate::queue::Tally;
@@ -62,7 +63,9 @@ impl State {
         length: usize,
     ) -> bool {
         let limits = &snapshot.listeners[self.listener_of(id)].limits;
-        if limits.slow_consumer != SlowConsumer::DropOldest {
+        let resumable = self.conns.get(id).is_some_and(Conn::is_resumable);
+        // What is numbered is not taken out.
+        if limits.slow_consumer != SlowConsumer::DropOldest || resumable {
             return false;
         }
         let Some(queue) = self.conns.get_mut(id).and_then(|conn| conn.queue.as_mut()) else { return true };

@@ -3,7 +3,7 @@
 use super::{State, Worker};
 use crate::conn::{Conn, Pauses, Role};
 use crate::id::ConnId;
-use crate::lifecycle::Phase;
+use crate::lifecycle::{LifeEvent, Phase};
 use crate::message::Direction;
 use crate::reason::CloseReason;
 use crate::roster::Entry;
@@ -99,6 +99,7 @@ impl State {
             }
             match due {
                 Due::Phase => self.lose(snapshot, id, CloseReason::Killed),
+                Due::Return => self.step(snapshot, id, LifeEvent::Lost, None),
                 Due::Idle => self.close(snapshot, id, CloseReason::IdleTimeout),
                 Due::Slow => self.close(snapshot, id, CloseReason::SlowConsumer),
                 Due::Beat => self.beat(snapshot, id),
@@ -121,7 +122,7 @@ impl State {
                 all[0] = (conn.phase_deadline, Due::Phase);
                 return all;
             }
-            Phase::ExpectMessages | Phase::ExpectAnswers => {}
+            Phase::ExpectMessages | Phase::ExpectAnswers | Phase::ExpectReturn => {}
         }
         let Role::Session(session) = &conn.role else { return all };
         let limits = &snapshot.listeners[session.listener.index()].limits;
@@ -132,7 +133,8 @@ impl State {
             || conn.pauses.contains(Pauses::MAILBOX)
             || conn.pauses.contains(Pauses::RATE)
             || session.held[Direction::Outbound as usize].is_some();
-        if !ours {
+        let away = conn.phase == Phase::ExpectReturn;
+        if !ours && !away {
             // QUIC has its own way of asking, and of giving up.
             if !session.transport.has_lanes() {
                 all[1] = (after(conn.heard, limits.idle_timeout), Due::Idle);
@@ -140,7 +142,9 @@ impl State {
             if !limits.ping_interval.is_zero() && !conn.peer_ended {
                 all[2] = (session.pulse.due(limits.pong_floor), Due::Beat);
             }
-            if !conn.peer_ended && session.sequences[Direction::Inbound as usize] == 0 {
+            // A hello is a first message.
+            let silent = session.sequences[Direction::Inbound as usize] == 0 && session.resume.is_none();
+            if !conn.peer_ended && silent {
                 all[3] = (after(session.opened_at, limits.first_message_timeout), Due::FirstMessage);
             }
             if !conn.pauses.any() {
@@ -159,6 +163,9 @@ impl State {
         if let Some(meter) = &session.meter {
             all[9] = (meter.until, Due::Rate);
         }
+        if away {
+            all[0] = (conn.phase_deadline, Due::Return);
+        }
         if let Some(drain) = &self.drain {
             all[0] = (drain.tells(id), Due::Drain);
         }
@@ -174,6 +181,7 @@ fn after(since: Time, limit: Duration) -> Time {
 #[derive(Clone, Copy, Debug)]
 enum Due {
     Phase,
+    Return,
     Idle,
     Slow,
     Beat,

@@ -213,6 +213,7 @@ impl Script {
                     ..Limits::default()
                 },
                 conflate: Some(Arc::new(ByWay)),
+                resume: None,
             });
         }
         let wires = [length(), Wire::WebSocket { role: Role::Client }];

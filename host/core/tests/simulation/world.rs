@@ -221,6 +221,7 @@ impl World {
             tls,
             request: vec![(":path".into(), "/".into())],
             wire: wire.clone(),
+            hello: None,
         };
         let id = self.workers[at].open(opening).expect("there is room");
         let reading = match self.rng.below(20) {
@@ -307,6 +308,7 @@ impl World {
                 }
             }
             Status::Lingering => self.linger(at, id),
+            Status::Parted(end) => unreachable!("no client here said hello: {end:?}"),
             Status::Ended(end) => {
                 assert!(
                     weir_codec::websocket::may_be_sent(end.said.code)

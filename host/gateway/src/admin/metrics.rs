@@ -1,5 +1,7 @@
 //! `/metrics`: the counters of all workers added up, when somebody asks.
 
+mod resume;
+
 use crate::run::Shared;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
@@ -28,6 +30,7 @@ impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page(&mut encoder);
         self.listeners(&mut page)?;
+        self.resume(&mut page)?;
         self.clusters(&mut page)?;
         self.sends(&mut page)?;
         self.plugins(&mut page)?;

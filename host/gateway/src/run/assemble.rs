@@ -6,10 +6,10 @@ use etcetera::BaseStrategy;
 use std::path::PathBuf;
 use std::sync::Arc;
 use weir_config::{Cache, ClusterProtocol, Config, RouteSpec, Workers};
-use weir_core::{ClusterId, ClusterPolicy, KeyOf, ListenerId, ListenerPolicy, Route, Transport};
+use weir_core::{ClusterId, ClusterPolicy, KeyOf, ListenerId, ListenerPolicy, Resumption, Route, Transport};
 use weir_plugin::{Runtime, RuntimeOptions};
-use weir_transport::ListenerSpec;
 use weir_transport::tls::{self, Files, SelfSigned};
+use weir_transport::{ListenerSpec, Tokens};
 use weir_upstream::{Cluster, ClusterSpec};
 
 /// Fragments of a message from an upstream.
@@ -23,6 +23,8 @@ pub(crate) struct Assembly {
     pub(crate) runtime: Runtime,
     /// Made where a QUIC listener has no certificate.
     pub(crate) self_signed: Option<SelfSigned>,
+    /// For sessions that wait for their clients.
+    pub(crate) tokens: Arc<Tokens>,
 }
 
 /// Loads certificates, prepares clusters, starts the plugin engine.
@@ -32,6 +34,7 @@ pub(crate) fn assemble(config: &Config) -> anyhow::Result<Assembly> {
         Workers::Count(count) => count,
     };
     let mut self_signed = None;
+    let tokens = Arc::new(Tokens::new().context("cannot make a key for tokens of sessions")?);
     let mut listeners = Vec::new();
     for (at, listener) in config.listeners.iter().enumerate() {
         let tls = match &listener.tls {
@@ -59,12 +62,13 @@ pub(crate) fn assemble(config: &Config) -> anyhow::Result<Assembly> {
             tls,
             limits: listener.limits.clone(),
             accept_rate: listener.accept_rate,
+            resume: listener.resume.is_some().then(|| Arc::clone(&tokens)),
         });
     }
     let clusters = config.clusters.iter().map(|cluster| Ok(Arc::new(Cluster::new(cluster_spec(cluster)?)?)));
     let clusters = clusters.collect::<anyhow::Result<Vec<_>>>()?;
     let runtime = plugin_runtime(&config.plugins.cache, workers)?;
-    Ok(Assembly { workers, listeners, clusters, runtime, self_signed })
+    Ok(Assembly { workers, listeners, clusters, runtime, self_signed, tokens })
 }
 
 /// The engine alone, for commands that only look at plugins.
@@ -131,7 +135,11 @@ fn cluster_spec(cluster: &weir_config::Cluster) -> anyhow::Result<ClusterSpec> {
 }
 
 /// What the core knows of each listener; the chains come later, from the plugins.
-pub(crate) fn listener_policies(config: &Config) -> Vec<ListenerPolicy> {
+pub(crate) fn listener_policies(
+    config: &Config,
+    tokens: &Arc<Tokens>,
+    workers: usize,
+) -> Vec<ListenerPolicy> {
     let cluster = |name: &str| config.clusters.iter().position(|cluster| cluster.name == name);
     let policy = |listener: &weir_config::Listener| ListenerPolicy {
         name: listener.name.as_str().into(),
@@ -156,6 +164,16 @@ pub(crate) fn listener_policies(config: &Config) -> Vec<ListenerPolicy> {
             .conflate
             .as_ref()
             .map(|pointer| Arc::new(AtPointer::new(pointer)) as Arc<dyn KeyOf>),
+        resume: listener.resume.as_ref().map(|resume| {
+            Arc::new(Resumption {
+                window: resume.window,
+                buffer: resume.buffer,
+                away: resume.sessions.div_ceil(workers),
+                scope: resume.scope.as_str().into(),
+                lifetime: resume.token_lifetime,
+                tokens: Arc::clone(tokens) as Arc<dyn weir_core::Tokens>,
+            })
+        }),
     };
     config.listeners.iter().map(policy).collect()
 }

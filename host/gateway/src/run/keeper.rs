@@ -73,7 +73,7 @@ impl Keeper {
             .collect();
         let base = Snapshot {
             version: 0,
-            listeners: assemble::listener_policies(config),
+            listeners: assemble::listener_policies(config, &assembly.tokens, assembly.workers),
             clusters,
             cluster_names,
             bindings: Vec::new(),

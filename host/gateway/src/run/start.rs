@@ -43,7 +43,7 @@ pub(crate) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
 async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Result<ExitCode> {
     let config = loaded.config;
     let mut signals = Signals::new().context("cannot listen for signals")?;
-    let Assembly { workers, listeners, clusters, runtime: _, self_signed } = assembly;
+    let Assembly { workers, listeners, clusters, runtime: _, self_signed, tokens: _ } = assembly;
     let admin = admin::bind(&config.admin).await?;
     let admin_address = admin.address.clone();
     let (listeners, shares) = weir_transport::bind(listeners, workers)?;
@@ -67,8 +67,9 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
     let clusters = Arc::new(clusters);
     let began = Instant::now();
     let mut threads = Vec::new();
-    let seats = shares.into_iter().zip(worker::mailboxes(workers)).zip(refresh).enumerate();
-    for (number, ((share, mailboxes), refresh)) in seats {
+    let ways = worker::mailboxes(workers).into_iter().zip(weir_transport::crossings(workers));
+    let seats = shares.into_iter().zip(ways).zip(refresh).enumerate();
+    for (number, ((share, (mailboxes, crossing)), refresh)) in seats {
         threads.push(worker::start(Seat {
             id: WorkerId(number as u8),
             shared: shared.clone(),
@@ -78,6 +79,7 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
             stage: staged.clone(),
             refresh,
             mailboxes,
+            crossing,
         })?);
     }
     tokio::spawn(admin::serve(admin, shared.clone()));

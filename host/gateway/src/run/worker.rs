@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 use weir_core::{Connect, Mail, Worker, WorkerId};
-use weir_transport::{Driver, Local, Share, StreamLink};
+use weir_transport::{Crossing, Driver, Local, Share, StreamLink};
 use weir_upstream::Cluster;
 
 /// Batches of letters that a mailbox holds; whoever finds it full keeps its letters and stops reading what makes more.
@@ -48,6 +48,8 @@ pub(crate) struct Seat {
     /// Raised when there is a new snapshot.
     pub(crate) refresh: Arc<Notify>,
     pub(crate) mailboxes: Mailboxes,
+    /// For clients that come back to another worker than the one that has their session.
+    pub(crate) crossing: Crossing,
 }
 
 /// A worker's own mailbox, and the slots of all others.
@@ -78,7 +80,7 @@ pub(crate) fn start(seat: Seat) -> std::io::Result<JoinHandle<()>> {
 }
 
 async fn work(seat: Seat) {
-    let Seat { id, shared, share, clusters, began, mut stage, refresh, mailboxes } = seat;
+    let Seat { id, shared, share, clusters, began, mut stage, refresh, mailboxes, crossing } = seat;
     let number = usize::from(id.0);
     let worker = Worker::new(
         id,
@@ -94,6 +96,8 @@ async fn work(seat: Seat) {
     tokio::task::spawn_local(take_in(local.clone(), mailboxes.own));
     tokio::task::spawn_local(take_up(local.clone(), refresh));
     tokio::task::spawn_local(report(local.clone()));
+    let meeting = local.clone();
+    tokio::task::spawn_local(async move { meeting.meet(crossing).await });
     let timers = local.clone();
     tokio::task::spawn_local(async move { timers.run_timers().await });
     let serving = match share.serve(&local) {

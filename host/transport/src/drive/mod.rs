@@ -6,21 +6,24 @@
 mod link;
 mod pass;
 mod stream;
+mod unread;
 
 pub use link::{Finished, Input, Link, WriteError};
 pub use stream::StreamLink;
+pub(crate) use unread::Unread;
 
 use crate::listen::Admission;
 use crate::local::Local;
 use crate::record;
+use bytes::BytesMut;
 use pass::Pass;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use weir_codec::{Decoded, Event};
-use weir_core::{CloseReason, ConnId, DropReason, End, Flow, Lane, Status, Worker};
+use weir_codec::{Decoded, Event, websocket};
+use weir_core::{CloseReason, ConnId, DropReason, End, Flow, Lane, Rejection, Status, Worker};
 
 /// Slices of one vectored write.
 const SLICES: usize = 64;
@@ -46,6 +49,8 @@ struct Session<L> {
     completed: bool,
     /// Read, but not decoded: the reader was told to stand still.
     backlog: Option<Box<Backlog>>,
+    /// Which of the connection's transports this is; see [`Worker::transport_of`].
+    transport: u8,
     /// What the peer sends can no longer be understood.
     broken: bool,
     /// The peer is told of the end in its own protocol, and answers.
@@ -59,12 +64,21 @@ struct Backlog {
     lane: Lane,
     bytes: Vec<u8>,
     start: usize,
+    /// Of other lanes, read before the session began.
+    next: Option<Box<Self>>,
+}
+
+/// How a driver's work is over.
+enum Over {
+    Ended(End),
+    /// The session goes on without this transport.
+    Parted(End),
 }
 
 impl<L: Link> Driver<L> {
     /// A driver of an upstream connection that is [connected](Worker::connected). `leftover` is what was read of it already.
     pub fn upstream(local: Rc<Local>, id: ConnId, link: L, leftover: &[u8], wire: &weir_codec::Wire) -> Self {
-        Self::new(local, id, link, leftover, wire, None)
+        Self::new(local, id, link, Unread::of(leftover), wire, None)
     }
 
     /// A driver of a session that is [open](Worker::open).
@@ -72,14 +86,16 @@ impl<L: Link> Driver<L> {
         local: Rc<Local>,
         id: ConnId,
         link: L,
-        leftover: &[u8],
+        unread: Unread,
         wire: &weir_codec::Wire,
         admission: Option<Admission>,
     ) -> Self {
+        let transport = local.with(|worker| worker.transport_of(id)).unwrap_or_default();
         let session = Session {
             id,
             link,
-            backlog: Backlog::of(Lane::ONLY, leftover),
+            backlog: Backlog::of_unread(unread),
+            transport,
             mid_frame: false,
             completed: false,
             broken: false,
@@ -96,11 +112,23 @@ impl<L: Link> Future for Driver<L> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { local, session, .. } = self.get_mut();
-        local.attach(session.id, cx.waker());
         let mut turn = local.turn(Some(session.id));
-        let end = ready!(session.advance(&mut turn, &mut local.buffer(), cx));
-        session.link.close(cx, &end);
-        session.release(&mut turn);
+        if turn.transport_of(session.id).is_some_and(|transport| transport != session.transport) {
+            session.give_way(&turn, cx);
+            return Poll::Ready(());
+        }
+        local.attach(session.id, cx.waker());
+        match ready!(session.advance(&mut turn, &mut local.buffer(), cx)) {
+            Over::Ended(end) => {
+                session.link.close(cx, &end);
+                session.release(&mut turn);
+            }
+            Over::Parted(end) => {
+                record::parted(&turn, session.id, &end);
+                session.link.close(cx, &end);
+                session.released = true;
+            }
+        }
         local.detach(session.id);
         Poll::Ready(())
     }
@@ -118,7 +146,7 @@ impl<L: Link> Drop for Driver<L> {
 
 impl<L: Link> Session<L> {
     /// Does what can be done now, within one pass's budget, until something is to be waited for.
-    fn advance(&mut self, worker: &mut Worker, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<End> {
+    fn advance(&mut self, worker: &mut Worker, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<Over> {
         if worker.takes_path(self.id)
             && let Some(path) = self.link.path()
         {
@@ -134,7 +162,8 @@ impl<L: Link> Session<L> {
                     heard | said | finished
                 }
                 Status::Lingering => self.linger(worker, buffer, cx, &mut pass),
-                Status::Ended(end) => return Poll::Ready(end),
+                Status::Ended(end) => return Poll::Ready(Over::Ended(end)),
+                Status::Parted(end) => return Poll::Ready(Over::Parted(end)),
             };
             if pass.is_spent() {
                 // The others first.
@@ -188,6 +217,8 @@ impl<L: Link> Session<L> {
         backlog.start += taken;
         if backlog.start < backlog.bytes.len() {
             self.backlog = Some(backlog);
+        } else {
+            self.backlog = backlog.next;
         }
         (taken > 0, flow)
     }
@@ -379,6 +410,19 @@ impl<L: Link> Session<L> {
         worker.lost(self.id);
     }
 
+    /// The client has come back on another transport. Whoever is still at this one is told so, where it can be said.
+    fn give_way(&mut self, worker: &Worker, cx: &mut Context<'_>) {
+        self.released = true;
+        let said = Rejection::new(1000, "taken over");
+        if self.closes_by_frame && !worker.was_torn(self.id) {
+            let mut frame = BytesMut::new();
+            websocket::encode_close(Some((said.code, &said.reason)), None, &mut frame);
+            // It is said if it can be said at once.
+            let _ = self.link.poll_write(cx, Lane::ONLY, &[IoSlice::new(&frame)]);
+        }
+        self.link.close(cx, &End { reason: CloseReason::SessionEnded, said });
+    }
+
     fn release(&mut self, worker: &mut Worker) {
         self.released = true;
         if let Some(farewell) = worker.release(self.id) {
@@ -389,7 +433,12 @@ impl<L: Link> Session<L> {
 
 impl Backlog {
     fn of(lane: Lane, rest: &[u8]) -> Option<Box<Self>> {
-        (!rest.is_empty()).then(|| Box::new(Self { lane, bytes: rest.to_vec(), start: 0 }))
+        (!rest.is_empty()).then(|| Box::new(Self { lane, bytes: rest.to_vec(), start: 0, next: None }))
+    }
+
+    fn of_unread(unread: Unread) -> Option<Box<Self>> {
+        let parts = unread.bytes.into_iter().rev();
+        parts.fold(None, |next, (lane, bytes)| Some(Box::new(Self { lane, bytes, start: 0, next })))
     }
 }
 

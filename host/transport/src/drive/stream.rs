@@ -20,6 +20,14 @@ pub struct StreamLink<S> {
     measure: Option<fn(&S) -> Option<Path>>,
 }
 
+impl<S> StreamLink<S> {
+    /// The same with another stream in the place of this one, before anything was written.
+    pub(crate) fn try_map<T>(self, map: impl FnOnce(S) -> io::Result<T>) -> io::Result<StreamLink<T>> {
+        let Self { stream, decoder, unflushed, shut, measure: _ } = self;
+        Ok(StreamLink { stream: map(stream)?, decoder, unflushed, shut, measure: None })
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> StreamLink<S> {
     /// `decoder` for what the peer sends.
     pub const fn new(stream: S, decoder: Decoder) -> Self {

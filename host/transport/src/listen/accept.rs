@@ -150,6 +150,7 @@ mod tests {
             join: Vec::new(),
             limits: Limits::default(),
             conflate: None,
+            resume: None,
         };
         let snapshot = Snapshot { version: 1, listeners: vec![policy], ..Snapshot::default() };
         let stats = Arc::new(WorkerStats::new(1, 0));
@@ -166,6 +167,7 @@ mod tests {
             tls: None,
             limits: Limits::default(),
             accept_rate: 0,
+            resume: None,
         };
         let admissions = Admissions::new(&Limits { connections: 10, ..Limits::default() });
         let listener = Listener { spec, admissions, tls: None, quic: None, rules: None, workers: 1 };

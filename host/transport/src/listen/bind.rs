@@ -119,7 +119,8 @@ fn prepare(spec: ListenerSpec, workers: usize) -> Result<Listener, BindError> {
         Protocol::Tcp { .. } => tls.clone_from(&spec.tls),
         Protocol::WebSocket { path, origins, subprotocols, deflate } => {
             tls = spec.tls.as_deref().map(|config| tls::with_alpn(config, tls::HTTP));
-            rules = Some(Rules::new(path, origins.as_deref(), subprotocols, *deflate));
+            let plain = Rules::new(path, origins.as_deref(), subprotocols, *deflate);
+            rules = Some(plain.resumable(spec.resume.is_some()));
         }
         Protocol::Quic { .. } => {
             let listener = Arc::clone(&spec.name);

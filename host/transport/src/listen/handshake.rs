@@ -2,21 +2,28 @@
 
 use super::{Admission, Gate, Protocol};
 use crate::carrier::Carrier;
-use crate::drive::StreamLink;
+use crate::drive::{Link, StreamLink, Unread};
+use crate::resume::{First, MobileStream, Mooring, PATIENCE, first};
 use crate::{tls, upgrade};
+use bytes::BytesMut;
+use std::future::poll_fn;
+use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use weir_codec::{Decoder, Wire, websocket};
-use weir_core::{CloseReason, Kind, Opening, TlsInfo};
+use weir_codec::{Decoder, Wire, session, websocket};
+use weir_core::{CloseReason, Kind, Lane, Opening, TlsInfo};
 
 /// Begins the session of an accepted stream, as soon as its handshakes are done.
 pub(super) fn begin(gate: &Rc<Gate>, stream: TcpStream, peer: SocketAddr, admission: Admission) {
-    if let (None, Protocol::Tcp { framing, kind }) = (&gate.listener.tls, &gate.spec().protocol) {
+    if let (None, None, Protocol::Tcp { framing, kind }) =
+        (&gate.listener.tls, &gate.spec().resume, &gate.spec().protocol)
+    {
         // No handshake.
-        framed(gate, stream, peer, None, framing, *kind, admission);
+        let (opening, link) = framed(gate, stream, peer, None, framing, *kind);
+        gate.begin(opening, link, Unread::default(), admission);
         return;
     }
     let gate = Rc::clone(gate);
@@ -41,7 +48,7 @@ async fn shake(
     let Some(config) = &gate.listener.tls else {
         return speak(gate, stream, peer, None, admission).await;
     };
-    let accepted = TlsAcceptor::from(Arc::clone(config)).accept(stream).await;
+    let accepted = TlsAcceptor::from(Arc::clone(config)).accept(Mooring::Moored(stream)).await;
     let stream = accepted.map_err(|error| {
         tracing::debug!(listener = &*gate.spec().name, %peer, %error, "TLS handshake failed");
         tls::reason(&error)
@@ -51,7 +58,7 @@ async fn shake(
 }
 
 /// What comes after TLS, if there is any.
-async fn speak<S: Carrier + 'static>(
+async fn speak<S: MobileStream>(
     gate: &Gate,
     stream: S,
     peer: SocketAddr,
@@ -59,28 +66,51 @@ async fn speak<S: Carrier + 'static>(
     admission: Admission,
 ) -> Result<(), CloseReason> {
     if let Protocol::Tcp { framing, kind } = &gate.spec().protocol {
-        framed(gate, stream, peer, tls, framing, *kind, admission);
-        return Ok(());
+        let (opening, mut link) = framed(gate, stream, peer, tls, framing, *kind);
+        if gate.spec().resume.is_none() {
+            gate.begin(opening, link, Unread::default(), admission);
+            return Ok(());
+        }
+        // Within what is left for the handshake.
+        let patience = PATIENCE.min(gate.spec().limits.handshake_timeout / 2);
+        let first = first(&mut link, &[], patience, || Decoder::framed(framing, *kind)).await;
+        return gate.greet(opening, link, first, admission).await;
     }
     let Some(rules) = &gate.listener.rules else { return Err(CloseReason::Protocol) };
     let limits = &gate.spec().limits;
+    let patience = limits.handshake_timeout;
     let upgraded = upgrade::upgrade(stream, rules, limits.handshake_timeout).await?;
     let role = websocket::Role::Server;
     let limits = websocket::Limits { message: limits.message, fragments: limits.fragments };
-    let (decoder, wire) = match upgraded.deflate {
-        Some(window) => (Decoder::deflate_websocket(role, limits), Wire::DeflateWebSocket { window }),
-        None => (Decoder::websocket(role, limits), Wire::WebSocket { role }),
+    let wire = match upgraded.deflate {
+        Some(window) => Wire::DeflateWebSocket { window },
+        None => Wire::WebSocket { role },
     };
-    let link = StreamLink::new(upgraded.stream, decoder).measured(S::path);
+    let decoder = |limits| match upgraded.deflate {
+        Some(_) => Decoder::deflate_websocket(role, limits),
+        None => Decoder::websocket(role, limits),
+    };
+    let mut link = StreamLink::new(upgraded.stream, decoder(limits)).measured(S::path);
     let opening = Opening {
         listener: gate.spec().id,
         peer: peer.to_string().into(),
         tls,
         request: upgraded.request,
         wire,
+        hello: None,
     };
-    gate.begin(opening, link, &upgraded.leftover, admission);
-    Ok(())
+    if !upgraded.hello {
+        gate.begin(opening, link, Unread::of(&upgraded.leftover), admission);
+        return Ok(());
+    }
+    // Its first message is a hello, so that is all that is taken.
+    let short = websocket::Limits { message: session::MAX_LENGTH, ..limits };
+    let first = first(&mut link, &upgraded.leftover, patience, || decoder(short)).await;
+    if matches!(first, First::Else(_)) {
+        say_close(&mut link).await;
+        return Err(CloseReason::Protocol);
+    }
+    gate.greet(opening, link, first, admission).await
 }
 
 fn framed<S: Carrier + 'static>(
@@ -90,8 +120,7 @@ fn framed<S: Carrier + 'static>(
     tls: Option<TlsInfo>,
     framing: &Arc<weir_codec::Framing>,
     kind: Kind,
-    admission: Admission,
-) {
+) -> (Opening, StreamLink<S>) {
     let link = StreamLink::new(stream, Decoder::framed(framing, kind)).measured(S::path);
     let opening = Opening {
         listener: gate.spec().id,
@@ -99,6 +128,15 @@ fn framed<S: Carrier + 'static>(
         tls,
         request: Vec::new(),
         wire: Wire::Framed(Arc::clone(framing)),
+        hello: None,
     };
-    gate.begin(opening, link, &[], admission);
+    (opening, link)
+}
+
+/// To a client that agreed to say hello and said something else.
+async fn say_close(link: &mut impl Link) {
+    let mut frame = BytesMut::new();
+    websocket::encode_close(Some((1002, "the first message is no hello")), None, &mut frame);
+    // Nothing was sent before it, so there is room for it; if there is not, the client learns nothing.
+    let _ = poll_fn(|cx| link.poll_write(cx, Lane::ONLY, &[IoSlice::new(&frame)])).await;
 }

@@ -11,9 +11,10 @@ pub(crate) use admission::Admission;
 pub use bind::{BindError, Listeners, Share, bind};
 pub(crate) use rate::Rate;
 
-use crate::drive::{Driver, Link};
+use crate::drive::{Driver, Link, Unread};
 use crate::local::Local;
 use crate::record;
+use crate::resume::Tokens;
 use crate::upgrade::Rules;
 use admission::Admissions;
 use std::net::{IpAddr, SocketAddr};
@@ -40,6 +41,8 @@ pub struct ListenerSpec {
     pub limits: Limits,
     /// Connections accepted a second, over all workers; 0: as many as come.
     pub accept_rate: u32,
+    /// Where sessions wait for clients that lost their connections: what makes their tokens, the same as the snapshot's.
+    pub resume: Option<Arc<Tokens>>,
 }
 
 /// What is spoken at a listener.
@@ -119,12 +122,13 @@ impl Gate {
         &self,
         opening: Opening,
         link: L,
-        leftover: &[u8],
+        unread: Unread,
         admission: Admission,
     ) {
         let (wire, peer, listener) = (opening.wire.clone(), Arc::clone(&opening.peer), opening.listener);
         let opened = self.local.with(|worker| {
             let id = worker.open(opening)?;
+            unread.lanes.iter().for_each(|lane| worker.lane_opened(id, *lane));
             record::opened(worker, id, listener, &peer);
             if *self.stop.borrow() {
                 // The others were told while it was in its handshakes.
@@ -135,7 +139,7 @@ impl Gate {
         match opened {
             None => self.refuse(CloseReason::TooManyConnections),
             Some(id) => {
-                let driver = Driver::new(Rc::clone(&self.local), id, link, leftover, &wire, Some(admission));
+                let driver = Driver::new(Rc::clone(&self.local), id, link, unread, &wire, Some(admission));
                 tokio::task::spawn_local(driver);
             }
         }

@@ -33,7 +33,7 @@ pub(crate) struct QuicLink {
     /// Longest message.
     limit: usize,
     finished: VecDeque<SendStream>,
-    delivered: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    delivered: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 /// A stream that the client opened. It leaves when both sides are done.
@@ -124,7 +124,7 @@ impl QuicLink {
     }
 
     /// Finishes all lanes; completes when the client has everything that was written on them.
-    fn deliver(&mut self) -> Pin<Box<dyn Future<Output = ()>>> {
+    fn deliver(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         for at in 0..self.lanes.len() {
             if let Some(send) = self.lanes[at].send.take() {
                 self.keep(send);

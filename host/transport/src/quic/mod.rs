@@ -5,16 +5,18 @@ mod link;
 
 pub(crate) use config::{endpoint, server_config};
 
+use crate::drive::Unread;
 use crate::listen::{Admission, Gate, Protocol, Rate};
+use crate::resume::{PATIENCE, first};
 use crate::tls;
-use link::QuicLink;
+pub(crate) use link::QuicLink;
 use quinn::crypto::rustls::HandshakeData;
 use quinn::{Connecting, Connection, ConnectionError, Endpoint};
 use rustls::pki_types::CertificateDer;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
-use weir_codec::{Framing, Prefix, Wire};
+use weir_codec::{Decoder, Framing, Prefix, Wire};
 use weir_core::{CloseReason, Kind, Opening, TlsInfo};
 
 /// With so many handshakes under way, a client must first show that it receives what is sent to its address (RFC 9000, section 8.1.2).
@@ -83,9 +85,15 @@ async fn handshake(gate: &Gate, connecting: Connecting, admission: Admission) ->
         tls: Some(info(&connection)),
         request: Vec::new(),
         wire: Wire::Framed(Arc::clone(&framing)),
+        hello: None,
     };
-    gate.begin(opening, QuicLink::new(connection, framing, kind, limits.message), &[], admission);
-    Ok(())
+    let mut link = QuicLink::new(connection, Arc::clone(&framing), kind, limits.message);
+    if gate.spec().resume.is_none() {
+        gate.begin(opening, link, Unread::default(), admission);
+        return Ok(());
+    }
+    let first = first(&mut link, &[], PATIENCE, || Decoder::framed(&framing, kind)).await;
+    gate.greet(opening, link, first, admission).await
 }
 
 fn info(connection: &Connection) -> TlsInfo {

@@ -38,6 +38,8 @@ pub(crate) struct Upgraded<S> {
     pub(crate) request: Vec<(Box<str>, Box<str>)>,
     /// For what is sent, where compression is agreed to.
     pub(crate) deflate: Option<Window>,
+    /// The client is going to say hello.
+    pub(crate) hello: bool,
 }
 
 /// Answers the client's request.
@@ -51,7 +53,8 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         let response = match rules.judge(&request) {
             Ok(agreement) => {
                 let deflate = agreement.deflate.map(|deflate| deflate.window);
-                *asked.borrow_mut() = Asked::Upgrade { request: head(&request), deflate };
+                let hello = agreement.hello;
+                *asked.borrow_mut() = Asked::Upgrade { request: head(&request), deflate, hello };
                 agreed(agreement)
             }
             Err(refusal) => {
@@ -75,7 +78,9 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     };
     let asked = asked.into_inner();
     match (served, asked) {
-        (Ok(()), Asked::Upgrade { request, deflate }) => Ok(Upgraded { stream, leftover, request, deflate }),
+        (Ok(()), Asked::Upgrade { request, deflate, hello }) => {
+            Ok(Upgraded { stream, leftover, request, deflate, hello })
+        }
         // Somebody looked whether anyone listens.
         (Ok(()), Asked::Nothing) => Err(CloseReason::Client),
         (Err(error), _) if error.is_timeout() => Err(CloseReason::HandshakeTimeout),
@@ -91,7 +96,7 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + 'static>(
 enum Asked {
     Nothing,
     SomethingElse,
-    Upgrade { request: Vec<(Box<str>, Box<str>)>, deflate: Option<Window> },
+    Upgrade { request: Vec<(Box<str>, Box<str>)>, deflate: Option<Window>, hello: bool },
 }
 
 fn agreed(agreement: Agreement) -> Response<Full<Bytes>> {

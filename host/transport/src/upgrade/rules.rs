@@ -3,6 +3,7 @@
 use super::origin::Origins;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, StatusCode, Version};
+use weir_codec::session::SUBPROTOCOL;
 use weir_codec::websocket::{self, deflate};
 
 /// One listener's.
@@ -13,6 +14,8 @@ pub(crate) struct Rules {
     subprotocols: Box<[Box<str>]>,
     /// Whether offers of compression are looked at.
     deflate: bool,
+    /// Whether to agree to sessions that can be resumed.
+    resumable: bool,
 }
 
 /// What the answer says.
@@ -20,6 +23,8 @@ pub(crate) struct Rules {
 pub(super) struct Agreement {
     pub(super) accept: HeaderValue,
     pub(super) subprotocol: Option<HeaderValue>,
+    /// The client is going to say hello.
+    pub(super) hello: bool,
     pub(super) deflate: Option<deflate::Agreement>,
 }
 
@@ -76,7 +81,13 @@ impl Rules {
             origins: Origins::new(origins),
             subprotocols: subprotocols.iter().map(|name| name.as_str().into()).collect(),
             deflate,
+            resumable: false,
         }
+    }
+
+    pub(crate) fn resumable(mut self, resumable: bool) -> Self {
+        self.resumable = resumable;
+        self
     }
 
     /// Agrees, or says why not.
@@ -106,7 +117,11 @@ impl Rules {
             return Err(WRONG_ORIGIN);
         }
         let accept = HeaderValue::try_from(websocket::accept_key(key)).map_err(|_| BAD_KEY)?;
-        Ok(Agreement { accept, subprotocol: self.subprotocol(headers), deflate: self.deflate(headers) })
+        let hello = self.resumable
+            && tokens(headers, &header::SEC_WEBSOCKET_PROTOCOL).any(|wanted| wanted == SUBPROTOCOL);
+        let subprotocol =
+            if hello { Some(HeaderValue::from_static(SUBPROTOCOL)) } else { self.subprotocol(headers) };
+        Ok(Agreement { accept, subprotocol, hello, deflate: self.deflate(headers) })
     }
 
     /// A client that is no browser sends no origin, and none of somebody else's cookies.
@@ -189,6 +204,23 @@ mod tests {
         let chosen = |wish| judge("/ws", &[("sec-websocket-protocol", Some(wish))]).unwrap().subprotocol;
         assert_eq!(chosen("v9, v1 ,v2").unwrap(), "v1");
         assert_eq!(chosen("v9"), None);
+    }
+
+    #[test]
+    fn a_client_that_wants_a_session_to_resume_gets_it_where_there_are_such() {
+        let chosen = |resumable: bool, wish: &'static str| {
+            let mut request = Request::get("/ws").body(()).unwrap();
+            for (name, value) in GOOD {
+                request.headers_mut().insert(*name, HeaderValue::from_static(value));
+            }
+            request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(wish));
+            let rules = Rules::new("/ws", None, &["chat".into()], false).resumable(resumable);
+            let Agreement { subprotocol, hello, .. } = rules.judge(&request).unwrap();
+            (subprotocol.unwrap().to_str().unwrap().to_owned(), hello)
+        };
+        assert_eq!(chosen(true, "chat, weir.v1"), ("weir.v1".to_owned(), true));
+        assert_eq!(chosen(true, "chat"), ("chat".to_owned(), false));
+        assert_eq!(chosen(false, "chat, weir.v1"), ("chat".to_owned(), false));
     }
 
     #[test]

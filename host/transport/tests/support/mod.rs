@@ -102,6 +102,7 @@ impl Gateway {
             };
             snapshot.listeners.push(ListenerPolicy {
                 conflate: None,
+                resume: None,
                 name: name.clone(),
                 transport,
                 chain: Chain::default(),
@@ -117,6 +118,7 @@ impl Gateway {
                 tls: entrance.tls,
                 limits: entrance.limits,
                 accept_rate: 0,
+                resume: None,
             });
         }
         let stats = Arc::new(WorkerStats::new(specs.len(), snapshot.clusters.len()));

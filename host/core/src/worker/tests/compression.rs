@@ -19,7 +19,8 @@ fn bench(route: Route) -> Bench {
 
 fn open(bench: &mut Bench, wire: Wire) -> ConnId {
     let listener = ListenerId(0);
-    let opening = Opening { listener, peer: "192.0.2.1:1".into(), tls: None, request: Vec::new(), wire };
+    let opening =
+        Opening { listener, peer: "192.0.2.1:1".into(), tls: None, request: Vec::new(), wire, hello: None };
     bench.worker.open(opening).expect("there is room")
 }
 

@@ -15,8 +15,14 @@ fn neighbour(bench: &Bench) -> (Worker, Arc<WorkerStats>) {
 
 fn open(worker: &mut Worker) -> ConnId {
     let listener = ListenerId(0);
-    let opening =
-        Opening { listener, peer: "192.0.2.2:2".into(), tls: None, request: Vec::new(), wire: line() };
+    let opening = Opening {
+        listener,
+        peer: "192.0.2.2:2".into(),
+        tls: None,
+        request: Vec::new(),
+        wire: line(),
+        hello: None,
+    };
     worker.open(opening).unwrap()
 }
 

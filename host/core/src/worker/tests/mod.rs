@@ -11,6 +11,7 @@ mod lanes;
 mod mail;
 mod pressure;
 mod rates;
+mod resume;
 mod slow;
 mod timers;
 
@@ -200,6 +201,7 @@ pub(super) fn listener(transport: Transport, route: Route, links: Vec<Link>) -> 
         join: Vec::new(),
         limits,
         conflate: None,
+        resume: None,
     }
 }
 
@@ -254,7 +256,14 @@ impl Bench {
             _ => Wire::Framed(Arc::new(Framing::Length { prefix: Prefix::U8, max: 255 })),
         };
         let listener = ListenerId(listener);
-        let opening = Opening { listener, peer: "192.0.2.1:1".into(), tls: None, request: Vec::new(), wire };
+        let opening = Opening {
+            listener,
+            peer: "192.0.2.1:1".into(),
+            tls: None,
+            request: Vec::new(),
+            wire,
+            hello: None,
+        };
         let id = self.worker.open(opening).unwrap();
         self.worker.check_invariants();
         id

@@ -101,7 +101,14 @@ fn framed_clients_ask_and_are_asked_with_messages_of_their_own() {
     policy.limits.heartbeat = true;
     let mut bench = Bench::new(vec![policy]);
     let wire = Wire::Framed(Arc::new(Framing::Length { prefix: Prefix::U8, max: 255 }));
-    let opening = Opening { listener: ListenerId(0), peer: "p".into(), tls: None, request: Vec::new(), wire };
+    let opening = Opening {
+        listener: ListenerId(0),
+        peer: "p".into(),
+        tls: None,
+        request: Vec::new(),
+        wire,
+        hello: None,
+    };
     let id = bench.worker.open(opening).unwrap();
     let say = |bench: &mut Bench, beat: Heartbeat<'_>| {
         bench.worker.heard(id);
