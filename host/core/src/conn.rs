@@ -90,6 +90,8 @@ pub(crate) struct Session {
     /// Only where there are rates, and from the first message on.
     pub(crate) meter: Option<Box<Meter>>,
     pub(crate) opened_at: Time,
+    /// The second of the last message from it or for it, or of its opening.
+    pub(crate) active: u32,
 }
 
 /// One upstream connection of one session.
@@ -354,10 +356,13 @@ impl Session {
             told: 0,
             meter: None,
             opened_at: now,
+            active: now.second(),
         }
     }
 
-    pub(crate) fn next_sequence(&mut self, direction: Direction) -> u64 {
+    /// The number of a message that is accepted now.
+    pub(crate) fn next_sequence(&mut self, direction: Direction, now: Time) -> u64 {
+        self.active = now.second();
         let sequence = &mut self.sequences[direction as usize];
         *sequence += 1;
         *sequence

@@ -126,6 +126,8 @@ labelled! {
         UpstreamClosed => "upstream_closed",
         /// The upstream connection broke, or broke its protocol.
         UpstreamFailed => "upstream_failed",
+        /// The gateway is short of memory, descriptors or time: it was told to come back later, or was not let in.
+        Overload => "overload",
         /// The gateway is stopping.
         Shutdown => "shutdown",
         /// A second signal, or the drain's window is over.
@@ -165,6 +167,7 @@ impl CloseReason {
             Self::TooManyConnections | Self::TooManyConnectionsPerClient => {
                 (1013, "too many connections, try again later")
             }
+            Self::Overload => (1013, "gateway is overloaded, try again later"),
             Self::UpstreamUnreachable => (1013, "upstream is unreachable, try again later"),
             Self::UpstreamClosed => (1000, "upstream closed"),
             Self::UpstreamFailed => (1014, "upstream failed"),
@@ -200,7 +203,9 @@ impl CloseReason {
             | Self::SessionEnded => "client",
             Self::Plugin | Self::PluginFailed => "plugin",
             Self::UpstreamUnreachable | Self::UpstreamClosed | Self::UpstreamFailed => "upstream",
-            Self::Degraded | Self::TooManyConnections | Self::Shutdown | Self::Killed => "gateway",
+            Self::Degraded | Self::TooManyConnections | Self::Overload | Self::Shutdown | Self::Killed => {
+                "gateway"
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ mod ends;
 mod heartbeat;
 mod hold;
 mod output;
+mod overload;
 mod post;
 mod rates;
 mod receive;
@@ -32,6 +33,7 @@ mod tests;
 mod timers;
 
 pub use effort::Work;
+pub use overload::{Shed, Shedding};
 
 use crate::attribute::Directory;
 use crate::conn::{Conn, End, Parcel};
@@ -55,6 +57,7 @@ use crate::wheel::Wheel;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use drain::Drain;
+use overload::Shedder;
 use std::sync::Arc;
 use weir_codec::Wire;
 use weir_codec::websocket::deflate::{Deflater, Inflater};
@@ -97,6 +100,8 @@ pub(crate) struct State {
     pub(crate) in_plugins: u64,
     /// Set when the gateway stops.
     pub(crate) drain: Option<Drain>,
+    /// Set while sessions are to go because of overload.
+    pub(crate) shedder: Option<Box<Shedder>>,
     /// State of the generator of masking keys.
     pub(crate) seed: u64,
     /// For all sessions that agreed to compression.
@@ -237,6 +242,7 @@ impl Worker {
                 effort: 0,
                 in_plugins: 0,
                 drain: None,
+                shedder: None,
                 seed: seed | 1,
                 deflater: Deflater::default(),
             },

@@ -32,6 +32,7 @@ impl Worker {
             self.state.run(&self.snapshot);
             self.state.arm(&self.snapshot, id);
         }
+        self.state.shed(&self.snapshot);
         self.state.plugin_timers(&self.snapshot);
         self.state.run(&self.snapshot);
     }
@@ -42,7 +43,8 @@ impl Worker {
         let links = self.snapshot.bindings.iter();
         let own = links.filter(|link| state.timer_owner(link.binding) == state.seat.worker);
         let plugins = own.filter_map(|link| state.roster.next_timer(link.binding));
-        plugins.chain(state.wheel.next()).min()
+        let shedder = state.shedder.as_ref().map(|shedder| shedder.due());
+        plugins.chain(state.wheel.next()).chain(shedder).min()
     }
 }
 

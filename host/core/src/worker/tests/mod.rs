@@ -9,6 +9,7 @@ mod ends;
 mod hold;
 mod lanes;
 mod mail;
+mod overload;
 mod pressure;
 mod rates;
 mod slow;
