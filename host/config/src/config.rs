@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::listener::Listener;
+use crate::overload::Overload;
 use crate::plugin::{Binding, Plugins};
 use crate::words::{LogFormat, LogLevel};
 use std::net::SocketAddr;
@@ -13,6 +14,8 @@ use std::time::Duration;
 pub struct Config {
     /// Threads and how they end.
     pub runtime: Runtime,
+    /// What is done when the process runs short of something.
+    pub overload: Overload,
     /// Where metrics, health and the admin API are served.
     pub admin: Admin,
     /// What is logged, and how.

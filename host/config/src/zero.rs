@@ -1,7 +1,7 @@
 //! What runs when there is no file.
 
 use crate::{
-    Admin, AdminBind, Cache, ChainSpec, Config, Drain, Framing, Listener, Log, LogFormat, LogLevel,
+    Admin, AdminBind, Cache, ChainSpec, Config, Drain, Framing, Listener, Log, LogFormat, LogLevel, Overload,
     PluginSettings, Plugins, Prefix, Protocol, RouteSpec, Runtime, Workers,
 };
 use std::net::{Ipv4Addr, SocketAddr};
@@ -36,6 +36,7 @@ impl Config {
         };
         Self {
             runtime: Runtime { workers: Workers::Auto, drain: Drain::default() },
+            overload: Overload::default(),
             admin: Admin { bind: AdminBind::Tcp(ADMIN), token_file: None },
             log: Log { level: LogLevel::Info, format: LogFormat::Auto },
             plugins: Plugins {

@@ -12,6 +12,7 @@ use std::time::Duration;
 impl Check<'_> {
     pub(crate) fn file(&mut self, file: &raw::File) -> Config {
         let runtime = self.runtime(&file.runtime);
+        let overload = self.overload(&file.overload);
         let mut addresses = Seen::default();
         let admin = self.admin(&file.admin, &mut addresses);
         let log = self.log(&file.log);
@@ -19,7 +20,7 @@ impl Check<'_> {
         let bindings = self.bindings(&file.plugin, &plugins);
         let clusters = self.clusters(&file.cluster);
         let listeners = self.listeners(file, &mut addresses);
-        Config { runtime, admin, log, plugins, bindings, listeners, clusters }
+        Config { runtime, overload, admin, log, plugins, bindings, listeners, clusters }
     }
 
     fn runtime(&mut self, raw: &raw::Runtime) -> Runtime {

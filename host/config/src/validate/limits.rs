@@ -1,14 +1,11 @@
 //! Limits of a listener.
 
 use super::cluster::QUEUE;
-use super::{Check, HOUR, MAX_MESSAGE, MINUTE};
+use super::{Check, DAY, HOUR, MAX_MESSAGE, MINUTE};
 use crate::words::{DegradedWord, ListenerWord, SlowWord};
 use crate::{raw, zero};
 use std::time::Duration;
 use weir_core::{ClientNetwork, Degraded, LONGEST_PATIENCE, Limits, SlowConsumer};
-
-/// Longer silences are no timeouts.
-const DAY: Duration = Duration::from_hours(24);
 
 impl Check<'_> {
     /// The limits and the accept rate.

@@ -11,7 +11,7 @@ fn each_is_told_where_and_what() {
         (
             "adress = 1".to_owned(),
             &[
-                "1:1: unknown key `adress` (the file knows `admin`, `cluster`, `listener`, `log`, `plugin`, `plugins`, `runtime`)",
+                "1:1: unknown key `adress` (the file knows `admin`, `cluster`, `listener`, `log`, `overload`, `plugin`, `plugins`, `runtime`)",
             ],
         ),
         ("[admin]\nbnd = \"127.0.0.1:1\"".to_owned(), &["2:1: unknown key `bnd`: did you mean `bind`?"]),
@@ -54,6 +54,24 @@ fn each_is_told_where_and_what() {
             &[
                 r#"2:15: `ready_delay` must be a duration such as "250ms", "10s" or "1m30s", not 2"#,
                 "3:10: `window` must be from 0s to 1h, not 2h",
+            ],
+        ),
+        (
+            "[overload]\nenabled = 1\nmemory = \"1MiB\"\ndelay = \"5ms\"\nshare = 0\nsteps = { idle = 0.9, drain = 0.8 }"
+                .to_owned(),
+            &[
+                "2:11: `enabled` must be true or false, not 1",
+                "3:10: `memory` must be from 16MiB to 16384GiB, not 1MiB",
+                "4:9: `delay` must be \"0s\" or at least 10ms, not 5ms",
+                "5:9: `share` must be a number above 0 and at most 1, such as 0.85, not 0",
+                "6:31: the steps must follow each other: `idle` is 0.9, `drain` is 0.8, `refuse` is 0.95 (none may be lower than the one before it)",
+            ],
+        ),
+        (
+            "[overload]\nmemory = \"half\"\nleave = 0.9".to_owned(),
+            &[
+                r#"2:10: `memory` must be "auto" or a size such as "2GiB", not "half""#,
+                "3:9: `leave` (0.9) must be less than `idle` (0.85)",
             ],
         ),
         (

@@ -78,10 +78,11 @@ fn the_defaults_of_the_schema_are_those_of_the_code() {
             .collect()
     };
     let sections = &schema["properties"];
-    let single = ["runtime", "admin", "log", "plugins"]
+    let single = ["runtime", "overload", "admin", "log", "plugins"]
         .map(|name| format!("[{name}]\n{}", of(&sections[name], &["dir"])))
         .concat();
     let drain = of(&sections["runtime"]["properties"]["drain"], &[]);
+    let steps = of(&sections["overload"]["properties"]["steps"], &[]);
     let defaults = of(&sections["plugins"]["properties"]["defaults"], &[]);
     let listener = &sections["listener"]["items"];
     let limits = &listener["properties"]["limits"];
@@ -91,7 +92,7 @@ fn the_defaults_of_the_schema_are_those_of_the_code() {
         (TCP, &["path", "origins", "subprotocols"], &["message", "fragments"], &["path", "message"]),
     ] {
         let text = format!(
-            "{single}[runtime.drain]\n{drain}[plugins.defaults]\n{defaults}{listener_text}{}[listener.limits]\n{}{CLUSTER}{}",
+            "{single}[runtime.drain]\n{drain}[overload.steps]\n{steps}[plugins.defaults]\n{defaults}{listener_text}{}[listener.limits]\n{}{CLUSTER}{}",
             of(listener, not_listener),
             of(limits, not_limits),
             of(cluster, not_cluster),

@@ -273,6 +273,11 @@ impl Worker {
         }
     }
 
+    /// A number that a peer cannot guess: for jitter.
+    pub fn random(&mut self) -> u32 {
+        u32::from_ne_bytes(self.state.mask())
+    }
+
     /// Connections that it holds, downstream and upstream.
     pub fn connections(&self) -> usize {
         self.state.conns.len()

@@ -110,10 +110,12 @@ async fn healthz() -> &'static str {
 }
 
 async fn readyz(State(admin): State<Arc<Served>>) -> (StatusCode, &'static str) {
-    if admin.shared.ready.load(Ordering::Acquire) {
-        (StatusCode::OK, "ready\n")
-    } else {
+    if !admin.shared.ready.load(Ordering::Acquire) {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or draining\n")
+    } else if admin.shared.overload.is_refusing() {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: overloaded\n")
+    } else {
+        (StatusCode::OK, "ready\n")
     }
 }
 

@@ -64,7 +64,8 @@ async fn speak<S: Carrier + 'static>(
     }
     let Some(rules) = &gate.listener.rules else { return Err(CloseReason::Protocol) };
     let limits = &gate.spec().limits;
-    let upgraded = upgrade::upgrade(stream, rules, limits.handshake_timeout).await?;
+    let closed = || gate.closed_to().map(|reason| gate.unavailable(reason));
+    let upgraded = upgrade::upgrade(stream, rules, limits.handshake_timeout, closed).await?;
     let role = websocket::Role::Server;
     let limits = websocket::Limits { message: limits.message, fragments: limits.fragments };
     let (decoder, wire) = match upgraded.deflate {
