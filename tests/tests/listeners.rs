@@ -161,18 +161,24 @@ route = "echo"
 }
 
 #[test]
-fn slow_handshakes_end_at_the_timeout_and_keep_nobody_waiting() {
+fn slow_handshakes_and_upgrades_end_at_their_own_timeouts_and_keep_nobody_waiting() {
     let listeners = r#"
 [[listener]]
 name = "ws"
 protocol = "websocket"
-limits = { handshake_timeout = "4s" }
+limits = { handshake_timeout = "1m", upgrade_timeout = "4s" }
 route = "echo"
 [[listener]]
 name = "tls"
 protocol = "tcp"
 tls = { cert = "cert.pem", key = "key.pem" }
 limits = { handshake_timeout = "4s" }
+route = "echo"
+[[listener]]
+name = "wss"
+protocol = "websocket"
+tls = { cert = "cert.pem", key = "key.pem" }
+limits = { handshake_timeout = "4s", upgrade_timeout = "1m" }
 route = "echo"
 "#;
     let listeners = listeners.replace("\nprotocol", "\nbind = \"127.0.0.1:0\"\nprotocol");
@@ -181,11 +187,13 @@ route = "echo"
         .start();
     let began = Instant::now();
     let mut slow: Vec<Raw> = Vec::new();
-    for at in 0..200 {
-        let mut raw = Raw::connect(gateway.address(if at % 2 == 0 { "ws" } else { "tls" }));
+    for at in 0..300 {
+        let listener = ["ws", "tls", "wss"][at % 3];
+        let mut raw = Raw::connect(gateway.address(listener));
         // Nothing, or the beginning of a request or of a TLS record.
-        let begin: &[u8] = if at % 2 == 0 { b"GET / HTTP/1.1\r\nHost:" } else { b"\x16\x03\x01\x02\x00\x01" };
-        raw.write(&begin[..begin.len() * (at % 4 / 2)]);
+        let begin: &[u8] =
+            if listener == "ws" { b"GET / HTTP/1.1\r\nHost:" } else { b"\x16\x03\x01\x02\x00\x01" };
+        raw.write(&begin[..begin.len() * (at % 2)]);
         slow.push(raw);
     }
     let mut honest = Raw::websocket(gateway.address("ws"));
@@ -198,9 +206,38 @@ route = "echo"
     }
     let took = began.elapsed();
     assert!((Duration::from_secs(4)..Duration::from_secs(9)).contains(&took), "{took:?}");
-    let metrics = gateway.settle("all ended", |metrics| metrics.sum("sessions_closed", &[]) == 200);
-    assert_eq!(metrics.sum("sessions_closed", &[("reason", "handshake_timeout")]), 200, "{metrics}");
+    let metrics = gateway.settle("all ended", |metrics| metrics.sum("sessions_closed", &[]) == 300);
+    for (listener, reason) in
+        [("ws", "upgrade_timeout"), ("tls", "handshake_timeout"), ("wss", "handshake_timeout")]
+    {
+        let ended = metrics.sum("sessions_closed", &[("listener", listener), ("reason", reason)]);
+        assert_eq!(ended, 100, "{listener}: {metrics}");
+    }
     assert_eq!((metrics.sum("sessions_opened", &[]), metrics.sum("messages_delivered", &[])), (1, 1));
+}
+
+/// Whoever is slow twice has the time of each, and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_upgrade_has_its_own_time_after_the_handshake() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let authority = Authority::default();
+    let config = format!(
+        "{ADMIN}[[listener]]\nname = \"wss\"\nbind = \"127.0.0.1:0\"\nprotocol = \"websocket\"\nroute = \"echo\"\n\
+         tls = {{ cert = \"cert.pem\", key = \"key.pem\" }}\nlimits = {{ handshake_timeout = \"1m\", upgrade_timeout = \"3s\" }}\n"
+    );
+    let gateway = Gateway::prepare(&config, &[]).with(|dir| authority.write(dir)).start();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(authority.client(false)));
+    let stream = tokio::net::TcpStream::connect(gateway.address("wss")).await.unwrap();
+    let mut slow = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let began = Instant::now();
+    slow.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n").await.unwrap();
+    // However the end looks.
+    let _ = slow.read_to_end(&mut Vec::new()).await;
+    let took = began.elapsed();
+    // A busy machine is later; it is never sooner.
+    assert!((Duration::from_millis(2_900)..Duration::from_secs(8)).contains(&took), "{took:?}");
+    gateway
+        .settle("counted", |metrics| metrics.sum("sessions_closed", &[("reason", "upgrade_timeout")]) == 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

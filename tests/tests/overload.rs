@@ -23,7 +23,9 @@ fn ask(address: SocketAddr) -> (Raw, u16, String) {
 }
 
 fn retry_after(head: &str) -> u64 {
-    let line = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("retry-after: ").map(str::to_owned));
+    let line = head
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("retry-after: ").map(str::to_owned));
     line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("no hint: {head}"))
 }
 
@@ -69,9 +71,17 @@ async fn without_descriptors_new_connections_are_refused_and_health_answers() {
     assert!(wait.parse::<u64>().unwrap() < 5_000);
     let metrics = gateway.metrics();
     let step = |family: &str, step: &str| metrics.sum(family, &[("step", step)]);
-    assert_eq!(["idle", "drain", "refuse"].map(|each| step("overload_entries", each)), [1, 1, 1], "{metrics}");
-    assert!(step("overload_connections", "drain") >= 1 && step("overload_connections", "refuse") >= 3, "{metrics}");
-    let counted = |listener: &str| metrics.sum("sessions_closed", &[("listener", listener), ("reason", "overload")]);
+    assert_eq!(
+        ["idle", "drain", "refuse"].map(|each| step("overload_entries", each)),
+        [1, 1, 1],
+        "{metrics}"
+    );
+    assert!(
+        step("overload_connections", "drain") >= 1 && step("overload_connections", "refuse") >= 3,
+        "{metrics}"
+    );
+    let counted =
+        |listener: &str| metrics.sum("sessions_closed", &[("listener", listener), ("reason", "overload")]);
     assert!(counted("ws") >= 1 && counted("tcp") == 1 && counted("quic") == 1, "{metrics}");
     gateway.wait_for_log("the last step", |line| line["step"] == "refuse" && line["level"] == "WARN");
 
@@ -81,8 +91,15 @@ async fn without_descriptors_new_connections_are_refused_and_health_answers() {
     let (_raw, status, head) = ask(address);
     assert_eq!(status, 101, "{head}");
     let metrics = gateway.settle("all counted", |metrics| metrics.sum("sessions", &[]) == 1);
-    let all: u64 = ["idle", "drain", "refuse"].map(|step| metrics.sum("overload_connections", &[("step", step)])).iter().sum();
-    assert_eq!(all, metrics.sum("sessions_closed", &[("reason", "overload")]), "each is counted once: {metrics}");
+    let all: u64 = ["idle", "drain", "refuse"]
+        .map(|step| metrics.sum("overload_connections", &[("step", step)]))
+        .iter()
+        .sum();
+    assert_eq!(
+        all,
+        metrics.sum("sessions_closed", &[("reason", "overload")]),
+        "each is counted once: {metrics}"
+    );
     gateway.wait_for_log("the end of it", |line| line["step"] == "calm" && line["level"] == "INFO");
 }
 
@@ -118,8 +135,10 @@ fn without_memory_it_refuses_and_takes_up_again() {
         resident_kib(probe.pid())
     };
     let most = own + (96 << 10);
-    let config =
-        format!("{BASE}[overload]\nmemory = {}\ndwell = \"1s\"\nshare = 0.01\n{listener}{WEBSOCKET}", most << 10);
+    let config = format!(
+        "{BASE}[overload]\nmemory = {}\ndwell = \"1s\"\nshare = 0.01\n{listener}{WEBSOCKET}",
+        most << 10
+    );
     let gateway = Gateway::start(&config, &[]);
     let mut loud = Vec::new();
     let frame = [&(1_u32 << 16).to_be_bytes()[..], &[7; 1 << 16]].concat();
@@ -160,7 +179,10 @@ fn a_refused_upgrade_says_why_and_when_to_come_back() {
             hints.insert(retry_after(&head));
         }
     }
-    assert!(hints.iter().all(|wait| (1..=7).contains(wait)) && hints.len() > 1, "each another time: {hints:?}");
+    assert!(
+        hints.iter().all(|wait| (1..=7).contains(wait)) && hints.len() > 1,
+        "each another time: {hints:?}"
+    );
     let metrics = gateway.metrics();
     for reason in ["too_many_connections", "too_many_connections_per_client"] {
         assert_eq!(metrics.sum("sessions_closed", &[("reason", reason)]), 20, "{reason}: {metrics}");

@@ -340,9 +340,12 @@ pub(crate) struct Limits {
     /// Connections accepted a second, before TLS; at least 1.
     #[schemars(extend("default" = 5_000))]
     pub(crate) accept_rate: Field<u64>,
-    /// From accept to an open session, TLS and upgrade included; from 100 ms to 10 minutes.
+    /// From accept to the end of the TLS or QUIC handshake; from 100 ms to 10 minutes.
     #[schemars(extend("default" = "10s"))]
     pub(crate) handshake_timeout: Field<Time>,
+    /// websocket: from there, or from accept without TLS, to the end of the HTTP upgrade; from 100 ms to 10 minutes.
+    #[schemars(extend("default" = "10s"))]
+    pub(crate) upgrade_timeout: Field<Time>,
     /// Silence after which a session is closed; "0s": never. Longer than `ping_interval`.
     #[schemars(extend("default" = "75s"))]
     pub(crate) idle_timeout: Field<Time>,

@@ -98,6 +98,8 @@ labelled! {
         RateLimited => "rate_limited",
         /// The handshake was not finished in time.
         HandshakeTimeout => "handshake_timeout",
+        /// The upgrade to WebSocket was not finished in time.
+        UpgradeTimeout => "upgrade_timeout",
         /// Nothing was heard for the idle timeout.
         IdleTimeout => "idle_timeout",
         /// Three heartbeats in a row were not answered, and nothing else was heard.
@@ -155,6 +157,7 @@ impl CloseReason {
             Self::PingFlood => (1008, "too many pings"),
             Self::RateLimited => (1008, "sending too fast"),
             Self::HandshakeTimeout => (1008, "handshake took too long"),
+            Self::UpgradeTimeout => (1008, "upgrade took too long"),
             Self::IdleTimeout => (1001, "nothing heard for the idle timeout"),
             Self::HeartbeatTimeout => (1001, "heartbeats were not answered"),
             Self::Degraded => (1012, "connection is bad, connect again"),
@@ -192,6 +195,7 @@ impl CloseReason {
             | Self::BadChecksum
             | Self::PingFlood
             | Self::HandshakeTimeout
+            | Self::UpgradeTimeout
             | Self::IdleTimeout
             | Self::HeartbeatTimeout
             | Self::FirstMessageTimeout

@@ -123,8 +123,11 @@ fn an_overloaded_gateway_says_so_in_http_and_lets_in_again() {
             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         late.write_all(ask.as_bytes()).await.unwrap();
         let late = String::from_utf8(rest(&mut late).await).unwrap();
-        for answer in [late, http(gateway.address(0), ask).await, http(gateway.address(0), "GET / HTTP/1.1\r\nHost: h\r\n\r\n").await]
-        {
+        for answer in [
+            late,
+            http(gateway.address(0), ask).await,
+            http(gateway.address(0), "GET / HTTP/1.1\r\nHost: h\r\n\r\n").await,
+        ] {
             let answer = answer.to_ascii_lowercase();
             assert!(answer.starts_with("http/1.1 503 ") && answer.contains("\r\nretry-after: "), "{answer}");
             assert!(answer.ends_with("gateway is overloaded, try again later\n"), "{answer}");
@@ -298,7 +301,7 @@ fn http_that_is_no_websocket_gets_an_answer() {
 fn a_handshake_that_takes_too_long_is_ended_and_blocks_nobody() {
     run(async {
         let gateway = Gateway::start(vec![
-            Entrance::websocket().with(|limits| limits.handshake_timeout = Duration::from_millis(200)),
+            Entrance::websocket().with(|limits| limits.upgrade_timeout = Duration::from_millis(200)),
         ]);
         let mut slow = TcpStream::connect(gateway.address(0)).await.unwrap();
         slow.write_all(b"GET /ws HTTP/1.1\r\nHo").await.unwrap();
@@ -310,7 +313,7 @@ fn a_handshake_that_takes_too_long_is_ended_and_blocks_nobody() {
             // An end or a reset.
             assert!(matches!(stream.read(&mut [0; 100]).await, Ok(0) | Err(_)));
         }
-        until("counted", || gateway.closed(0, CloseReason::HandshakeTimeout) == 2).await;
+        until("counted", || gateway.closed(0, CloseReason::UpgradeTimeout) == 2).await;
     });
 }
 

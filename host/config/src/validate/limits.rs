@@ -44,12 +44,14 @@ impl Check<'_> {
         let queue = self.size(&raw.queue, "queue", QUEUE, default.queue);
         let slow_grace =
             self.time(&raw.slow_grace, "slow_grace", Duration::from_millis(1)..=HOUR, default.slow_grace);
-        let handshake_timeout = self.time(
-            &raw.handshake_timeout,
-            "handshake_timeout",
-            Duration::from_millis(100)..=10 * MINUTE,
-            default.handshake_timeout,
-        );
+        if protocol.is_some_and(|protocol| protocol != ListenerWord::WebSocket) {
+            self.belongs(raw.upgrade_timeout.span(), "upgrade_timeout", "websocket listeners", here);
+        }
+        let mut handshake =
+            |field, name, default| self.time(field, name, Duration::from_millis(100)..=10 * MINUTE, default);
+        let handshake_timeout =
+            handshake(&raw.handshake_timeout, "handshake_timeout", default.handshake_timeout);
+        let upgrade_timeout = handshake(&raw.upgrade_timeout, "upgrade_timeout", default.upgrade_timeout);
         let idle_timeout =
             self.time(&raw.idle_timeout, "idle_timeout", Duration::ZERO..=DAY, default.idle_timeout);
         let ping_interval =
@@ -84,6 +86,7 @@ impl Check<'_> {
             frame_timeout,
             write_timeout,
             handshake_timeout,
+            upgrade_timeout,
             connections,
             connections_per_client,
             client_network,

@@ -89,7 +89,12 @@ fn the_defaults_of_the_schema_are_those_of_the_code() {
     let cluster = &sections["cluster"]["items"];
     for (listener_text, not_listener, not_limits, not_cluster) in [
         (LISTENER, &["kind"][..], &[][..], &["path", "message"][..]),
-        (TCP, &["path", "origins", "subprotocols"], &["message", "fragments"], &["path", "message"]),
+        (
+            TCP,
+            &["path", "origins", "subprotocols"],
+            &["message", "fragments", "upgrade_timeout"],
+            &["path", "message"],
+        ),
     ] {
         let text = format!(
             "{single}[runtime.drain]\n{drain}[overload.steps]\n{steps}[plugins.defaults]\n{defaults}{listener_text}{}[listener.limits]\n{}{CLUSTER}{}",

@@ -1,4 +1,4 @@
-//! From a stream that was accepted to a session: TLS and the WebSocket upgrade, in a task of their own and within a time.
+//! From a stream that was accepted to a session: TLS and the WebSocket upgrade, in a task of their own and each within its time.
 
 use super::{Admission, Gate, Protocol};
 use crate::carrier::Carrier;
@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use weir_codec::{Decoder, Wire, websocket};
 use weir_core::{CloseReason, Kind, Opening, TlsInfo};
@@ -21,12 +22,7 @@ pub(super) fn begin(gate: &Rc<Gate>, stream: TcpStream, peer: SocketAddr, admiss
     }
     let gate = Rc::clone(gate);
     tokio::task::spawn_local(async move {
-        let limit = gate.spec().limits.handshake_timeout;
-        let refused = match tokio::time::timeout(limit, shake(&gate, stream, peer, admission)).await {
-            Ok(Ok(())) => return,
-            Ok(Err(reason)) => reason,
-            Err(_) => CloseReason::HandshakeTimeout,
-        };
+        let Err(refused) = shake(&gate, stream, peer, admission).await else { return };
         tracing::debug!(listener = &*gate.spec().name, %peer, reason = refused.label(), "handshake failed");
         gate.refuse(refused);
     });
@@ -41,7 +37,9 @@ async fn shake(
     let Some(config) = &gate.listener.tls else {
         return speak(gate, stream, peer, None, admission).await;
     };
-    let accepted = TlsAcceptor::from(Arc::clone(config)).accept(stream).await;
+    let limit = gate.spec().limits.handshake_timeout;
+    let accepted = timeout(limit, TlsAcceptor::from(Arc::clone(config)).accept(stream)).await;
+    let accepted = accepted.map_err(|_| CloseReason::HandshakeTimeout)?;
     let stream = accepted.map_err(|error| {
         tracing::debug!(listener = &*gate.spec().name, %peer, %error, "TLS handshake failed");
         tls::reason(&error)
@@ -65,7 +63,9 @@ async fn speak<S: Carrier + 'static>(
     let Some(rules) = &gate.listener.rules else { return Err(CloseReason::Protocol) };
     let limits = &gate.spec().limits;
     let closed = || gate.closed_to().map(|reason| gate.unavailable(reason));
-    let upgraded = upgrade::upgrade(stream, rules, limits.handshake_timeout, closed).await?;
+    let limit = limits.upgrade_timeout;
+    let upgraded = timeout(limit, upgrade::upgrade(stream, rules, limit, closed)).await;
+    let upgraded = upgraded.map_err(|_| CloseReason::UpgradeTimeout)??;
     let role = websocket::Role::Server;
     let limits = websocket::Limits { message: limits.message, fragments: limits.fragments };
     let (decoder, wire) = match upgraded.deflate {

@@ -84,7 +84,7 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + 'static>(
             hang_up(stream).await;
             Err(reason)
         }
-        (Err(error), _) if error.is_timeout() => Err(CloseReason::HandshakeTimeout),
+        (Err(error), _) if error.is_timeout() => Err(CloseReason::UpgradeTimeout),
         (Err(error), Asked::Nothing) if !error.is_parse() => Err(CloseReason::ClientReset),
         _ => {
             hang_up(stream).await;
