@@ -1,9 +1,16 @@
 //! What a listener lets in, and what it puts up with.
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use weir_tests::certificate::Authority;
-use weir_tests::client::{Client, u32be};
+use weir_tests::client::{Client, over_quic, u32be};
 use weir_tests::raw::{Frame, Raw, UPGRADE, masked};
 use weir_tests::{Gateway, artifact};
 
@@ -216,6 +223,115 @@ route = "echo"
     assert_eq!((metrics.sum("sessions_opened", &[]), metrics.sum("messages_delivered", &[])), (1, 1));
 }
 
+/// More than anybody would keep in memory, over two workers: the tickets hold all that is needed.
+#[test]
+fn tls_sessions_are_resumed_on_any_worker() {
+    const SESSIONS: u64 = 600;
+    let listener = |name: &str, keys: &str| {
+        format!(
+            "[[listener]]\nname = \"{name}\"\nbind = \"127.0.0.1:0\"\nprotocol = \"tcp\"\nroute = \"echo\"\n\
+             tls = {{ cert = \"cert.pem\", key = \"key.pem\"{keys} }}\n"
+        )
+    };
+    let config = format!(
+        "{ADMIN}[runtime]\nworkers = 2\n{}{}",
+        listener("on", ""),
+        listener("off", ", session_tickets = false")
+    );
+    let gateway = Gateway::prepare(&config, &[]).with(|dir| Authority::default().write(dir)).start();
+    let authority = gateway.dir().join("ca.pem").display().to_string();
+    let come_back = |listener: &str, count: u64, version: &str| {
+        let address = gateway.address(listener);
+        let (host, port) = (address.ip().to_string(), address.port().to_string());
+        let said = weir_tests::Peer::run(
+            "tls_resumption.py",
+            &[&host, &port, &authority, &count.to_string(), version],
+        );
+        (said["tickets"].as_u64().unwrap(), said["resumed"].as_u64().unwrap())
+    };
+    assert_eq!(come_back("on", SESSIONS, "1.3"), (SESSIONS, SESSIONS));
+    assert_eq!(come_back("on", 20, "1.2"), (20, 20));
+    assert_eq!(come_back("off", 20, "1.3").1, 0);
+    assert_eq!(come_back("off", 20, "1.2"), (0, 0));
+    let metrics = gateway.settle("all gone", |metrics| metrics.sum("sessions", &[]) == 0);
+    assert_eq!(metrics.sum("messages_delivered", &[]), 2 * SESSIONS + 6 * 20);
+}
+
+/// A client looks at the server's certificate in whole handshakes alone.
+#[derive(Debug)]
+struct Counted(Arc<dyn ServerCertVerifier>, AtomicUsize);
+
+impl ServerCertVerifier for Counted {
+    fn verify_server_cert(
+        &self,
+        own: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.verify_server_cert(own, chain, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        own: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, own, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        own: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, own, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quic_sessions_are_resumed_without_early_data() {
+    let config = format!(
+        "{ADMIN}[runtime]\nworkers = 2\n[[listener]]\nname = \"quic\"\nbind = \"127.0.0.1:0\"\nprotocol = \"quic\"\nroute = \"echo\"\n\
+         tls = {{ cert = \"cert.pem\", key = \"key.pem\" }}\n"
+    );
+    let authority = Authority::default();
+    let gateway = Gateway::prepare(&config, &[]).with(|dir| authority.write(dir)).start();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let known =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
+    let counted = Arc::new(Counted(known, AtomicUsize::new(0)));
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(counted.clone())
+        .with_no_client_auth();
+    tls.enable_early_data = true;
+    let config = over_quic(tls);
+    for _ in 0..20 {
+        // From another port each time, so on either worker.
+        let mut client = Client::quic_trusting(gateway.address("quic"), config.clone()).await.unwrap();
+        client.send(b"hello").await.unwrap();
+        assert_eq!(client.message().await.unwrap(), "hello");
+        client.close().await.unwrap();
+    }
+    assert_eq!(counted.1.load(Ordering::Relaxed), 1, "all but the first are resumed");
+    let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    let connecting = endpoint.connect_with(config, gateway.address("quic"), "localhost").unwrap();
+    assert!(connecting.into_0rtt().is_err(), "nothing may be sent before the handshake");
+}
+
 /// Whoever is slow twice has the time of each, and no more.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_upgrade_has_its_own_time_after_the_handshake() {
@@ -226,7 +342,7 @@ async fn the_upgrade_has_its_own_time_after_the_handshake() {
          tls = {{ cert = \"cert.pem\", key = \"key.pem\" }}\nlimits = {{ handshake_timeout = \"1m\", upgrade_timeout = \"3s\" }}\n"
     );
     let gateway = Gateway::prepare(&config, &[]).with(|dir| authority.write(dir)).start();
-    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(authority.client(false)));
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(authority.client(false)));
     let stream = tokio::net::TcpStream::connect(gateway.address("wss")).await.unwrap();
     let mut slow = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
     let began = Instant::now();

@@ -326,6 +326,9 @@ pub(crate) struct ListenerTls {
 
 /// What the listener and each session on it may use.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
+    /// Clients that come back may resume their TLS session: half the handshake, and no signature. 0-RTT is never on.
+    #[schemars(extend("default" = true))]
+    pub(crate) session_tickets: Field<bool>,
 #[serde(default)]
 #[schemars(deny_unknown_fields, inline)]
 pub(crate) struct Limits {

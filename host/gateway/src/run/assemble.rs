@@ -37,7 +37,8 @@ pub(crate) fn assemble(config: &Config) -> anyhow::Result<Assembly> {
         let tls = match &listener.tls {
             Some(files) => {
                 let (cert, key) = (files.cert.clone(), files.key.clone());
-                let files = Files { cert, key, client_ca: files.client_ca.clone() };
+                let (client_ca, tickets) = (files.client_ca.clone(), files.session_tickets);
+                let files = Files { cert, key, client_ca, tickets };
                 Some(tls::load(&files).with_context(|| format!("listener \"{}\"", listener.name))?)
             }
             None if matches!(listener.protocol, weir_config::Protocol::Quic { .. }) => {
