@@ -494,6 +494,10 @@ pub(crate) struct Cluster {
 
 /// TLS towards a cluster.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
+    /// For how long an upstream may take nothing at all of what waits for it, at most a day; then its connection and its session are
+    /// ended. "0s": as long as it likes.
+    #[schemars(extend("default" = "30s"))]
+    pub(crate) write_timeout: Field<Time>,
 #[serde(default)]
 #[schemars(deny_unknown_fields, inline)]
 pub(crate) struct ClusterTls {

@@ -128,6 +128,8 @@ labelled! {
         UpstreamClosed => "upstream_closed",
         /// The upstream connection broke, or broke its protocol.
         UpstreamFailed => "upstream_failed",
+        /// The upstream took nothing of what waited for it in time.
+        UpstreamTimeout => "upstream_timeout",
         /// The gateway is short of memory, descriptors or time: it was told to come back later, or was not let in.
         Overload => "overload",
         /// The gateway is stopping.
@@ -174,6 +176,7 @@ impl CloseReason {
             Self::UpstreamUnreachable => (1013, "upstream is unreachable, try again later"),
             Self::UpstreamClosed => (1000, "upstream closed"),
             Self::UpstreamFailed => (1014, "upstream failed"),
+            Self::UpstreamTimeout => (1014, "upstream took nothing for too long"),
             Self::Shutdown | Self::Killed => (1001, "gateway is going away"),
         }
     }
@@ -206,7 +209,10 @@ impl CloseReason {
             | Self::TooManyConnectionsPerClient
             | Self::SessionEnded => "client",
             Self::Plugin | Self::PluginFailed => "plugin",
-            Self::UpstreamUnreachable | Self::UpstreamClosed | Self::UpstreamFailed => "upstream",
+            Self::UpstreamUnreachable
+            | Self::UpstreamClosed
+            | Self::UpstreamFailed
+            | Self::UpstreamTimeout => "upstream",
             Self::Degraded | Self::TooManyConnections | Self::Overload | Self::Shutdown | Self::Killed => {
                 "gateway"
             }

@@ -86,6 +86,8 @@ pub struct ClusterPolicy {
     pub name: Arc<str>,
     /// The most bytes that wait for one upstream connection before reading from its client stops.
     pub queue: usize,
+    /// For how long an upstream may take nothing at all of what waits for it; zero: as long as it likes.
+    pub write_timeout: Duration,
     /// How messages to it become frames.
     pub wire: Wire,
 }

@@ -107,7 +107,12 @@ impl State {
                 Due::FirstMessage => self.close(snapshot, id, CloseReason::FirstMessageTimeout),
                 Due::Frame => self.close(snapshot, id, CloseReason::FrameTimeout),
                 // It does not take what waits for it: so it cannot be told.
-                Due::Write => self.lose(snapshot, id, CloseReason::WriteTimeout),
+                Due::Write => {
+                    let upstream = self.conns.get(id).is_some_and(|conn| conn.session().is_none());
+                    let reason =
+                        if upstream { CloseReason::UpstreamTimeout } else { CloseReason::WriteTimeout };
+                    self.lose(snapshot, id, reason);
+                }
                 Due::Drain => self.drain_one(snapshot, id),
                 Due::Hold(direction) => self.expire(snapshot, id, direction),
                 Due::Rate => self.rate_over(snapshot, id),
@@ -125,7 +130,14 @@ impl State {
             }
             Phase::ExpectMessages | Phase::ExpectAnswers => {}
         }
-        let Role::Session(session) = &conn.role else { return all };
+        let session = match &conn.role {
+            Role::Session(session) => session,
+            Role::Upstream(upstream) => {
+                let limit = snapshot.clusters[upstream.cluster.index()].write_timeout;
+                all[5] = (after(conn.blocked_since, limit), Due::Write);
+                return all;
+            }
+        };
         let limits = &snapshot.listeners[session.listener.index()].limits;
         // While it is the gateway that does not read, silence says nothing of the client. One that does not take its own echoes,
         // though, is not read because of itself.

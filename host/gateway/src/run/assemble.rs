@@ -168,6 +168,7 @@ pub(crate) fn cluster_policies(config: &Config, clusters: &[Arc<Cluster>]) -> Ve
         name: cluster.name().clone(),
         queue: policy.queue,
         wire: cluster.wire(),
+        write_timeout: policy.write_timeout,
     })
     .collect()
 }
