@@ -4,7 +4,7 @@ use crate::cluster::Cluster;
 use crate::listener::Listener;
 use crate::overload::Overload;
 use crate::plugin::{Binding, Plugins};
-use crate::words::{LogFormat, LogLevel};
+use crate::words::{LogAccess, LogFormat, LogLevel};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -96,4 +96,6 @@ pub struct Log {
     pub level: LogLevel,
     /// Its form.
     pub format: LogFormat,
+    /// Records of sessions, which are lines of level `info`.
+    pub access: LogAccess,
 }

@@ -38,4 +38,4 @@ pub use overload::{MemoryLimit, Overload, Steps};
 pub use plugin::{Binding, Cache, PluginSettings, Plugins};
 pub use schema::schema;
 pub use weir_codec::{Framing, Prefix};
-pub use words::{Balance, Compression, Grant, LogFormat, LogLevel};
+pub use words::{Balance, Compression, Grant, LogAccess, LogFormat, LogLevel};

@@ -5,7 +5,8 @@ use crate::json::Json;
 use crate::value::{Fraction, MemoryBound, Size, Time, WorkerCount};
 use crate::words::{
     Balance, ClusterWord, Compression, DegradedWord, FailureWord, FramingWord, Grant, HeartbeatWord,
-    KindWord, ListenerWord, LogFormat, LogLevel, PrefixWord, ProxyWord, RateWord, SessionsWord, SlowWord,
+    KindWord, ListenerWord, LogAccess, LogFormat, LogLevel, PrefixWord, ProxyWord, RateWord, SessionsWord,
+    SlowWord,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -142,6 +143,9 @@ pub(crate) struct Log {
     /// "auto" is human on a terminal and json elsewhere.
     #[schemars(extend("default" = "auto"))]
     pub(crate) format: Field<LogFormat>,
+    /// Records of sessions, at level info: "close" writes one when a session ends, "both" one when it opens as well.
+    #[schemars(extend("default" = "both"))]
+    pub(crate) access: Field<LogAccess>,
 }
 
 /// Where plugins come from, and what they may use.

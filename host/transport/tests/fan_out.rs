@@ -92,6 +92,7 @@ fn spec(address: &str) -> ListenerSpec {
         tls: None,
         limits: Limits::default(),
         accept_rate: 0,
+        records_opens: true,
     }
 }
 

@@ -3,8 +3,8 @@
 use super::{Check, HOUR, MINUTE, Seen};
 use crate::value::WorkerCount;
 use crate::{
-    Admin, AdminBind, Cache, Config, Drain, Log, LogFormat, LogLevel, PluginSettings, Plugins, Runtime,
-    Workers, raw, zero,
+    Admin, AdminBind, Cache, Config, Drain, Log, LogAccess, LogFormat, LogLevel, PluginSettings, Plugins,
+    Runtime, Workers, raw, zero,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -69,6 +69,7 @@ impl Check<'_> {
         Log {
             level: self.read_or(&raw.level, "level", LogLevel::Info),
             format: self.read_or(&raw.format, "format", LogFormat::Auto),
+            access: self.read_or(&raw.access, "access", LogAccess::Both),
         }
     }
 

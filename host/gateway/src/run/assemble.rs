@@ -60,6 +60,7 @@ pub(crate) fn assemble(config: &Config) -> anyhow::Result<Assembly> {
             tls,
             limits: listener.limits.clone(),
             accept_rate: listener.accept_rate,
+            records_opens: config.log.access == weir_config::LogAccess::Both,
         });
     }
     let clusters = config.clusters.iter().map(|cluster| Ok(Arc::new(Cluster::new(cluster_spec(cluster)?)?)));

@@ -170,6 +170,7 @@ mod tests {
             tls: None,
             limits: Limits::default(),
             accept_rate: 0,
+            records_opens: true,
         };
         let admissions = Admissions::new(&Limits { connections: 10, ..Limits::default() });
         let listener = Listener { spec, admissions, tls: None, quic: None, rules: None, workers: 1 };

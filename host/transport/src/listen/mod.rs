@@ -45,6 +45,8 @@ pub struct ListenerSpec {
     pub limits: Limits,
     /// Connections accepted a second, over all workers; 0: as many as come.
     pub accept_rate: u32,
+    /// Whether the log has a record of each session that opens; of those that end it has one in any case.
+    pub records_opens: bool,
 }
 
 /// What is spoken at a listener.
@@ -160,9 +162,13 @@ impl Gate {
         admission: Admission,
     ) {
         let (wire, peer, listener) = (opening.wire.clone(), Arc::clone(&opening.peer), opening.listener);
+        let recorded = self.spec().records_opens && record::is_on();
+        let tls = opening.tls.clone().filter(|_| recorded);
         let opened = self.local.with(|worker| {
             let id = worker.open(opening)?;
-            record::opened(worker, id, listener, &peer);
+            if recorded {
+                record::opened(worker, id, listener, &peer, tls.as_ref());
+            }
             if *self.stop.borrow() {
                 // The others were told while it was in its handshakes.
                 worker.close(id, CloseReason::Shutdown);

@@ -118,6 +118,7 @@ impl Gateway {
                 tls: entrance.tls,
                 limits: entrance.limits,
                 accept_rate: 0,
+                records_opens: true,
             });
         }
         let stats = Arc::new(WorkerStats::new(specs.len(), snapshot.clusters.len()));
