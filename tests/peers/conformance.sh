@@ -26,7 +26,8 @@ route = "echo"
 [listener.limits]
 message = "16MiB"
 queue = "16MiB"
-fragments = 65_536
+# And an empty one behind the last.
+fragments = 65_600
 EOF
 (cd "$run" && exec "$gateway" run -c weir.toml >/dev/null 2>log) &
 pid=$!

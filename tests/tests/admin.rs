@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 use weir_tests::client::{Client, u32be};
 use weir_tests::raw::Raw;
 use weir_tests::{Gateway, Peer, artifact};
@@ -116,6 +117,34 @@ fn a_token_guards_what_tells_something() {
     }
     // Whether it lives is asked by those who have no token.
     assert_eq!((ask("/healthz", ""), ask("/readyz", "")), (200, 200));
+}
+
+/// So many that ask slowly keep nobody away for longer than their time.
+#[test]
+fn those_who_ask_slowly_are_so_many_and_have_so_long() {
+    let gateway = prepared(CONFIG).start();
+    let line = gateway.wait_for_log("admin", |line| line["message"] == "admin");
+    let address: SocketAddr =
+        line["address"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
+    let began = Instant::now();
+    let mut slow: Vec<_> = (0..64)
+        .map(|at| {
+            let mut raw = Raw::connect(address);
+            // Nothing, or the beginning of a request.
+            assert!(raw.write(&b"GET /healthz HTTP/1.1\r\nHos"[..at % 2 * 26]));
+            raw
+        })
+        .collect();
+    // The 65th has its turn when the first of them have had theirs.
+    assert_eq!(gateway.get("/healthz"), (200, "ok\n".into()));
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(9_900), "{took:?}");
+    for raw in &mut slow {
+        raw.rest();
+    }
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    assert_eq!(gateway.get("/readyz").0, 200);
 }
 
 #[test]

@@ -1,9 +1,16 @@
 //! What a listener lets in, and what it puts up with.
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use weir_tests::certificate::Authority;
-use weir_tests::client::{Client, u32be};
+use weir_tests::client::{Client, over_quic, u32be};
 use weir_tests::raw::{Frame, Raw, UPGRADE, masked};
 use weir_tests::{Gateway, artifact};
 
@@ -161,18 +168,24 @@ route = "echo"
 }
 
 #[test]
-fn slow_handshakes_end_at_the_timeout_and_keep_nobody_waiting() {
+fn slow_handshakes_and_upgrades_end_at_their_own_timeouts_and_keep_nobody_waiting() {
     let listeners = r#"
 [[listener]]
 name = "ws"
 protocol = "websocket"
-limits = { handshake_timeout = "4s" }
+limits = { handshake_timeout = "1m", upgrade_timeout = "4s" }
 route = "echo"
 [[listener]]
 name = "tls"
 protocol = "tcp"
 tls = { cert = "cert.pem", key = "key.pem" }
 limits = { handshake_timeout = "4s" }
+route = "echo"
+[[listener]]
+name = "wss"
+protocol = "websocket"
+tls = { cert = "cert.pem", key = "key.pem" }
+limits = { handshake_timeout = "4s", upgrade_timeout = "1m" }
 route = "echo"
 "#;
     let listeners = listeners.replace("\nprotocol", "\nbind = \"127.0.0.1:0\"\nprotocol");
@@ -181,11 +194,13 @@ route = "echo"
         .start();
     let began = Instant::now();
     let mut slow: Vec<Raw> = Vec::new();
-    for at in 0..200 {
-        let mut raw = Raw::connect(gateway.address(if at % 2 == 0 { "ws" } else { "tls" }));
+    for at in 0..300 {
+        let listener = ["ws", "tls", "wss"][at % 3];
+        let mut raw = Raw::connect(gateway.address(listener));
         // Nothing, or the beginning of a request or of a TLS record.
-        let begin: &[u8] = if at % 2 == 0 { b"GET / HTTP/1.1\r\nHost:" } else { b"\x16\x03\x01\x02\x00\x01" };
-        raw.write(&begin[..begin.len() * (at % 4 / 2)]);
+        let begin: &[u8] =
+            if listener == "ws" { b"GET / HTTP/1.1\r\nHost:" } else { b"\x16\x03\x01\x02\x00\x01" };
+        raw.write(&begin[..begin.len() * (at % 2)]);
         slow.push(raw);
     }
     let mut honest = Raw::websocket(gateway.address("ws"));
@@ -198,9 +213,147 @@ route = "echo"
     }
     let took = began.elapsed();
     assert!((Duration::from_secs(4)..Duration::from_secs(9)).contains(&took), "{took:?}");
-    let metrics = gateway.settle("all ended", |metrics| metrics.sum("sessions_closed", &[]) == 200);
-    assert_eq!(metrics.sum("sessions_closed", &[("reason", "handshake_timeout")]), 200, "{metrics}");
+    let metrics = gateway.settle("all ended", |metrics| metrics.sum("sessions_closed", &[]) == 300);
+    for (listener, reason) in
+        [("ws", "upgrade_timeout"), ("tls", "handshake_timeout"), ("wss", "handshake_timeout")]
+    {
+        let ended = metrics.sum("sessions_closed", &[("listener", listener), ("reason", reason)]);
+        assert_eq!(ended, 100, "{listener}: {metrics}");
+    }
     assert_eq!((metrics.sum("sessions_opened", &[]), metrics.sum("messages_delivered", &[])), (1, 1));
+}
+
+/// More than anybody would keep in memory, over two workers: the tickets hold all that is needed.
+#[test]
+fn tls_sessions_are_resumed_on_any_worker() {
+    const SESSIONS: u64 = 600;
+    let listener = |name: &str, keys: &str| {
+        format!(
+            "[[listener]]\nname = \"{name}\"\nbind = \"127.0.0.1:0\"\nprotocol = \"tcp\"\nroute = \"echo\"\n\
+             tls = {{ cert = \"cert.pem\", key = \"key.pem\"{keys} }}\n"
+        )
+    };
+    let config = format!(
+        "{ADMIN}[runtime]\nworkers = 2\n{}{}",
+        listener("on", ""),
+        listener("off", ", session_tickets = false")
+    );
+    let gateway = Gateway::prepare(&config, &[]).with(|dir| Authority::default().write(dir)).start();
+    let authority = gateway.dir().join("ca.pem").display().to_string();
+    let come_back = |listener: &str, count: u64, version: &str| {
+        let address = gateway.address(listener);
+        let (host, port) = (address.ip().to_string(), address.port().to_string());
+        let said = weir_tests::Peer::run(
+            "tls_resumption.py",
+            &[&host, &port, &authority, &count.to_string(), version],
+        );
+        (said["tickets"].as_u64().unwrap(), said["resumed"].as_u64().unwrap())
+    };
+    assert_eq!(come_back("on", SESSIONS, "1.3"), (SESSIONS, SESSIONS));
+    assert_eq!(come_back("on", 20, "1.2"), (20, 20));
+    assert_eq!(come_back("off", 20, "1.3").1, 0);
+    assert_eq!(come_back("off", 20, "1.2"), (0, 0));
+    let metrics = gateway.settle("all gone", |metrics| metrics.sum("sessions", &[]) == 0);
+    assert_eq!(metrics.sum("messages_delivered", &[]), 2 * SESSIONS + 6 * 20);
+}
+
+/// A client looks at the server's certificate in whole handshakes alone.
+#[derive(Debug)]
+struct Counted(Arc<dyn ServerCertVerifier>, AtomicUsize);
+
+impl ServerCertVerifier for Counted {
+    fn verify_server_cert(
+        &self,
+        own: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.verify_server_cert(own, chain, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        own: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, own, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        own: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, own, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quic_sessions_are_resumed_without_early_data() {
+    let config = format!(
+        "{ADMIN}[runtime]\nworkers = 2\n[[listener]]\nname = \"quic\"\nbind = \"127.0.0.1:0\"\nprotocol = \"quic\"\nroute = \"echo\"\n\
+         tls = {{ cert = \"cert.pem\", key = \"key.pem\" }}\n"
+    );
+    let authority = Authority::default();
+    let gateway = Gateway::prepare(&config, &[]).with(|dir| authority.write(dir)).start();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let known =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
+    let counted = Arc::new(Counted(known, AtomicUsize::new(0)));
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(counted.clone())
+        .with_no_client_auth();
+    tls.enable_early_data = true;
+    let config = over_quic(tls);
+    for _ in 0..20 {
+        // From another port each time, so on either worker.
+        let mut client = Client::quic_trusting(gateway.address("quic"), config.clone()).await.unwrap();
+        client.send(b"hello").await.unwrap();
+        assert_eq!(client.message().await.unwrap(), "hello");
+        client.close().await.unwrap();
+    }
+    assert_eq!(counted.1.load(Ordering::Relaxed), 1, "all but the first are resumed");
+    let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    let connecting = endpoint.connect_with(config, gateway.address("quic"), "localhost").unwrap();
+    assert!(connecting.into_0rtt().is_err(), "nothing may be sent before the handshake");
+}
+
+/// Whoever is slow twice has the time of each, and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_upgrade_has_its_own_time_after_the_handshake() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let authority = Authority::default();
+    let config = format!(
+        "{ADMIN}[[listener]]\nname = \"wss\"\nbind = \"127.0.0.1:0\"\nprotocol = \"websocket\"\nroute = \"echo\"\n\
+         tls = {{ cert = \"cert.pem\", key = \"key.pem\" }}\nlimits = {{ handshake_timeout = \"1m\", upgrade_timeout = \"3s\" }}\n"
+    );
+    let gateway = Gateway::prepare(&config, &[]).with(|dir| authority.write(dir)).start();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(authority.client(false)));
+    let stream = tokio::net::TcpStream::connect(gateway.address("wss")).await.unwrap();
+    let mut slow = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let began = Instant::now();
+    slow.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n").await.unwrap();
+    // However the end looks.
+    let _ = slow.read_to_end(&mut Vec::new()).await;
+    let took = began.elapsed();
+    // A busy machine is later; it is never sooner.
+    assert!((Duration::from_millis(2_900)..Duration::from_secs(8)).contains(&took), "{took:?}");
+    gateway
+        .settle("counted", |metrics| metrics.sum("sessions_closed", &[("reason", "upgrade_timeout")]) == 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ const ADMIN: &str = "[admin]\nbind = \"127.0.0.1:0\"\n";
 #[test]
 fn used_up_descriptors_are_waited_out() {
     let config = format!(
-        "{ADMIN}[runtime]\nworkers = 1\n[[listener]]\nname = \"tcp\"\nbind = \"127.0.0.1:0\"\nprotocol = \"tcp\"\nroute = \"echo\"\n"
+        "{ADMIN}[runtime]\nworkers = 1\n[overload]\nenabled = false\n[[listener]]\nname = \"tcp\"\nbind = \"127.0.0.1:0\"\nprotocol = \"tcp\"\nroute = \"echo\"\n"
     );
     let gateway = Gateway::prepare(&config, &[]).open_files(64).start();
     let address = gateway.address("tcp");

@@ -275,3 +275,34 @@ async fn a_service_that_is_down_is_1013_and_another_endpoint_is_tried() {
     assert!(served >= 7 || began.elapsed() > Duration::from_millis(500), "{served} of 8");
     gateway.settle("all gone", |metrics| metrics.sum("connections", &[]) == 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_accepts_and_never_reads_ends_its_sessions() {
+    // The kernel takes its connections in, and so many bytes as it has buffers for.
+    let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = deaf.local_addr().unwrap().port();
+    let gateway = gateway(&format!("{LINE}\nwrite_timeout = \"2s\""), &[port]).start();
+    let mut client = Client::websocket(gateway.address("ws"), "/").await.unwrap();
+    let text = ".".repeat(100_000);
+    let began = Instant::now();
+    let end = loop {
+        // Until its sends are held back for good.
+        match tokio::time::timeout(Duration::from_millis(100), client.send(text.as_bytes())).await {
+            Ok(Ok(())) => assert!(began.elapsed() < weir_tests::PATIENCE, "it takes everything"),
+            // It is held back, or told already.
+            Ok(Err(_)) | Err(_) => break began.elapsed(),
+        }
+    };
+    let metrics = gateway
+        .settle("ended", |metrics| metrics.sum("sessions_closed", &[("reason", "upstream_timeout")]) == 1);
+    assert_eq!(metrics.sum("upstream_connections_closed", &[("reason", "upstream_timeout")]), 1, "{metrics}");
+    assert!(began.elapsed() >= end.max(Duration::from_secs(2)), "{:?}", began.elapsed());
+    let line = gateway.wait_for_log("its end", |line| line["reason"] == "upstream_timeout");
+    assert_eq!((&line["code"], &line["by"]), (&1014.into(), &"upstream".into()));
+    drop((client, deaf));
+    let metrics = gateway.settle("all gone", |metrics| metrics.sum("connections", &[]) == 0);
+    let received = metrics.sum("messages_received", &[]);
+    let fates =
+        metrics.sum("upstream_messages_delivered", &[]) + metrics.sum("upstream_messages_dropped", &[]);
+    assert_eq!(fates + metrics.sum("messages_dropped", &[("direction", "inbound")]), received, "{metrics}");
+}

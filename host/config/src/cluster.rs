@@ -25,6 +25,8 @@ pub struct Cluster {
     pub connect_timeout: Duration,
     /// Bytes that wait for one upstream connection before reading from its client stops.
     pub queue: usize,
+    /// For how long an upstream may take nothing of what waits for it, at most a day; zero: as long as it likes.
+    pub write_timeout: Duration,
 }
 
 /// What a cluster's endpoints speak.

@@ -2,8 +2,9 @@
 
 use crate::cluster::Cluster;
 use crate::listener::Listener;
+use crate::overload::Overload;
 use crate::plugin::{Binding, Plugins};
-use crate::words::{LogFormat, LogLevel};
+use crate::words::{LogAccess, LogFormat, LogLevel};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use std::time::Duration;
 pub struct Config {
     /// Threads and how they end.
     pub runtime: Runtime,
+    /// What is done when the process runs short of something.
+    pub overload: Overload,
     /// Where metrics, health and the admin API are served.
     pub admin: Admin,
     /// What is logged, and how.
@@ -93,4 +96,6 @@ pub struct Log {
     pub level: LogLevel,
     /// Its form.
     pub format: LogFormat,
+    /// Records of sessions, which are lines of level `info`.
+    pub access: LogAccess,
 }

@@ -53,6 +53,7 @@ impl Config {
     pub fn diff(&self, other: &Self) -> Vec<Change> {
         let mut changes = Changes(Vec::new());
         changes.compare("[runtime]", &self.runtime, &other.runtime, Applies::Restart);
+        changes.compare("[overload]", &self.overload, &other.overload, Applies::Restart);
         changes.compare("[admin]", &self.admin, &other.admin, Applies::Restart);
         changes.compare("[log]", &self.log, &other.log, Applies::Restart);
         changes.compare("[plugins] dir", &self.plugins.dir, &other.plugins.dir, Applies::Restart);

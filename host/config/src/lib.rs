@@ -15,6 +15,7 @@ mod json;
 mod listener;
 mod load;
 mod merge;
+mod overload;
 mod plugin;
 mod raw;
 #[cfg(test)]
@@ -33,7 +34,8 @@ pub use diff::{Applies, Change, Difference};
 pub use error::{ConfigError, Errors};
 pub use listener::{ChainSpec, Listener, Pointer, Protocol, Resume, RouteSpec, TlsFiles};
 pub use load::{load, sidecar};
+pub use overload::{MemoryLimit, Overload, Steps};
 pub use plugin::{Binding, Cache, PluginSettings, Plugins};
 pub use schema::schema;
 pub use weir_codec::{Framing, Prefix};
-pub use words::{Balance, Compression, Grant, LogFormat, LogLevel};
+pub use words::{Balance, Compression, Grant, LogAccess, LogFormat, LogLevel};

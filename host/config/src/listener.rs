@@ -97,6 +97,8 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// PEM: when present, clients must show a certificate that one of these signed.
     pub client_ca: Option<PathBuf>,
+    /// Clients may come back without a whole handshake.
+    pub session_tickets: bool,
 }
 
 /// The chain of a listener.

@@ -2,10 +2,11 @@
 
 use crate::field::{Chain, Field, List};
 use crate::json::Json;
-use crate::value::{Size, Time, WorkerCount};
+use crate::value::{Fraction, MemoryBound, Size, Time, WorkerCount};
 use crate::words::{
     Balance, ClusterWord, Compression, DegradedWord, FailureWord, FramingWord, Grant, HeartbeatWord,
-    KindWord, ListenerWord, LogFormat, LogLevel, PrefixWord, ProxyWord, RateWord, SessionsWord, SlowWord,
+    KindWord, ListenerWord, LogAccess, LogFormat, LogLevel, PrefixWord, ProxyWord, RateWord, SessionsWord,
+    SlowWord,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,6 +19,9 @@ use toml::Spanned;
 pub(crate) struct File {
     /// Threads, and how the process ends.
     pub(crate) runtime: Runtime,
+    /// What is done when the process runs short of memory, file descriptors or time. Pressure is what is used, as a part of what there
+    /// is; the highest of the three decides.
+    pub(crate) overload: Overload,
     /// Metrics, health and the admin API.
     pub(crate) admin: Admin,
     /// Log lines.
@@ -64,6 +68,58 @@ pub(crate) struct Drain {
     pub(crate) retry: Field<Time>,
 }
 
+/// What is done when the process runs short of something.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline)]
+pub(crate) struct Overload {
+    /// Whether anything is done.
+    #[schemars(extend("default" = true))]
+    pub(crate) enabled: Field<bool>,
+    /// Memory that the process may have: a size, or "auto": what it has and what the machine, or the control group (cgroup v2), has
+    /// left.
+    #[schemars(extend("default" = "auto"))]
+    pub(crate) memory: Field<MemoryBound>,
+    /// How late workers may be, for a second on end, with what is due: that is a pressure of 1. From 10 ms to a minute; "0s": as late
+    /// as they are.
+    #[schemars(extend("default" = "1s"))]
+    pub(crate) delay: Field<Time>,
+    /// From which pressure on each step is taken.
+    pub(crate) steps: Steps,
+    /// So much lower than it began must pressure be for a step to end.
+    #[schemars(extend("default" = 0.05))]
+    pub(crate) leave: Field<Fraction>,
+    /// For how long a step lasts at least. At most an hour.
+    #[schemars(extend("default" = "10s"))]
+    pub(crate) dwell: Field<Time>,
+    /// A session without a message in either direction for so long is idle; at most a day.
+    #[schemars(extend("default" = "1m"))]
+    pub(crate) silent: Field<Time>,
+    /// So much of the sessions is closed in a second, at most; one a second and worker at least.
+    #[schemars(extend("default" = 0.01))]
+    pub(crate) share: Field<Fraction>,
+    /// Clients that are closed or refused are told to wait so long at most before they connect again, each another time; "0s":
+    /// nothing is said. At most an hour.
+    #[schemars(extend("default" = "30s"))]
+    pub(crate) retry: Field<Time>,
+}
+
+/// From which pressure on each step is taken; none before the one above it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, inline)]
+pub(crate) struct Steps {
+    /// Idle sessions are closed, the longest silent first.
+    #[schemars(extend("default" = 0.85))]
+    pub(crate) idle: Field<Fraction>,
+    /// Any sessions are closed, those that are reached badly first.
+    #[schemars(extend("default" = 0.9))]
+    pub(crate) drain: Field<Fraction>,
+    /// New connections are refused.
+    #[schemars(extend("default" = 0.95))]
+    pub(crate) refuse: Field<Fraction>,
+}
+
 /// Metrics, health and the admin API.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -87,6 +143,9 @@ pub(crate) struct Log {
     /// "auto" is human on a terminal and json elsewhere.
     #[schemars(extend("default" = "auto"))]
     pub(crate) format: Field<LogFormat>,
+    /// Records of sessions, at level info: "close" writes one when a session ends, "both" one when it opens as well.
+    #[schemars(extend("default" = "both"))]
+    pub(crate) access: Field<LogAccess>,
 }
 
 /// Where plugins come from, and what they may use.
@@ -292,6 +351,9 @@ pub(crate) struct ListenerTls {
     pub(crate) key: Field<String>,
     /// Given: clients must show a certificate that one of these authorities signed.
     pub(crate) client_ca: Field<String>,
+    /// Clients that come back may resume their TLS session: half the handshake, and no signature. 0-RTT is never on.
+    #[schemars(extend("default" = true))]
+    pub(crate) session_tickets: Field<bool>,
 }
 
 /// What the listener and each session on it may use.
@@ -310,9 +372,12 @@ pub(crate) struct Limits {
     /// Connections accepted a second, before TLS; at least 1.
     #[schemars(extend("default" = 5_000))]
     pub(crate) accept_rate: Field<u64>,
-    /// From accept to an open session, TLS and upgrade included; from 100 ms to 10 minutes.
+    /// From accept to the end of the TLS or QUIC handshake; from 100 ms to 10 minutes.
     #[schemars(extend("default" = "10s"))]
     pub(crate) handshake_timeout: Field<Time>,
+    /// websocket: from the end of TLS, or from accept without TLS, to the end of the HTTP upgrade; from 100 ms to 10 minutes.
+    #[schemars(extend("default" = "10s"))]
+    pub(crate) upgrade_timeout: Field<Time>,
     /// Silence after which a session is closed; "0s": never. Longer than `ping_interval`.
     #[schemars(extend("default" = "75s"))]
     pub(crate) idle_timeout: Field<Time>,
@@ -454,6 +519,10 @@ pub(crate) struct Cluster {
     /// Bytes that wait for one upstream connection before reading from its client stops, from 4 KiB to 1 GiB.
     #[schemars(extend("default" = "256KiB"))]
     pub(crate) queue: Field<Size>,
+    /// For how long an upstream may take nothing at all of what waits for it, at most a day; then its connection and its session are
+    /// ended. "0s": as long as it likes.
+    #[schemars(extend("default" = "30s"))]
+    pub(crate) write_timeout: Field<Time>,
 }
 
 /// TLS towards a cluster.

@@ -12,7 +12,7 @@ const EXAMPLE: &str = include_str!("../doc/reference.toml");
 fn page() -> String {
     let mut page = format!("{INTRO}\n```toml\n{EXAMPLE}```\n");
     let schema = schema();
-    for section in ["runtime", "admin", "log", "plugins", "plugin", "listener", "cluster"] {
+    for section in ["runtime", "overload", "admin", "log", "plugins", "plugin", "listener", "cluster"] {
         let schema = &schema["properties"][section];
         match schema["type"].as_str() {
             Some("array") => {
@@ -76,7 +76,8 @@ fn kind(schema: &Value) -> String {
         (_, Some("array")) if schema["items"]["properties"].is_object() => "list of tables".to_owned(),
         (_, Some("array")) => format!("list of {}", kind(&schema["items"])),
         (_, Some("object")) => "table".to_owned(),
-        (_, Some("integer")) => "number".to_owned(),
+        (_, Some("integer" | "number")) => "number".to_owned(),
+        (_, Some("boolean")) => "`true` `false`".to_owned(),
         (_, Some("string")) => "text".to_owned(),
         _ => "anything".to_owned(),
     }

@@ -108,6 +108,38 @@ impl Read for u64 {
     }
 }
 
+impl Read for bool {
+    fn read(value: &toml::Value) -> Result<Self, Fault> {
+        value.as_bool().ok_or_else(|| Fault::wrong("true or false", value))
+    }
+}
+
+/// A part of a whole, above 0 and at most 1.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub(crate) struct Fraction(pub(crate) f64);
+
+impl Read for Fraction {
+    fn read(value: &toml::Value) -> Result<Self, Fault> {
+        let number = value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
+        let within = number.filter(|number| *number > 0.0 && *number <= 1.0);
+        within.map(Self).ok_or_else(|| Fault::wrong("a number above 0 and at most 1, such as 0.85", value))
+    }
+}
+
+impl JsonSchema for Fraction {
+    fn schema_name() -> Cow<'static, str> {
+        "Fraction".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1 })
+    }
+}
+
 /// Bytes: a plain number, or a number with kB, MB, KiB, MiB or GiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Size(pub(crate) usize);
@@ -230,5 +262,38 @@ impl JsonSchema for WorkerCount {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "oneOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": 256 }] })
+    }
+}
+
+/// As much as there is, or so much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MemoryBound {
+    Auto,
+    Size(Size),
+}
+
+impl Read for MemoryBound {
+    fn read(value: &toml::Value) -> Result<Self, Fault> {
+        if value.as_str() == Some("auto") {
+            return Ok(Self::Auto);
+        }
+        Size::read(value)
+            .map(Self::Size)
+            .map_err(|_| Fault::wrong("\"auto\" or a size such as \"2GiB\"", value))
+    }
+}
+
+impl JsonSchema for MemoryBound {
+    fn schema_name() -> Cow<'static, str> {
+        "MemoryBound".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let size = Size::json_schema(generator);
+        json_schema!({ "oneOf": [{ "const": "auto" }, size] })
     }
 }

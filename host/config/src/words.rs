@@ -70,6 +70,18 @@ words! {
 }
 
 words! {
+    /// Which sessions' records are logged.
+    pub enum LogAccess {
+        /// None.
+        Off = "off",
+        /// One when a session ends.
+        Close = "close",
+        /// One when it opens and one when it ends.
+        Both = "both",
+    }
+}
+
+words! {
     /// The form of log lines.
     pub enum LogFormat {
         /// Human on a terminal, JSON elsewhere.

@@ -1,8 +1,8 @@
 //! What runs when there is no file.
 
 use crate::{
-    Admin, AdminBind, Cache, ChainSpec, Config, Drain, Framing, Listener, Log, LogFormat, LogLevel,
-    PluginSettings, Plugins, Prefix, Protocol, RouteSpec, Runtime, Workers,
+    Admin, AdminBind, Cache, ChainSpec, Config, Drain, Framing, Listener, Log, LogAccess, LogFormat,
+    LogLevel, Overload, PluginSettings, Plugins, Prefix, Protocol, RouteSpec, Runtime, Workers,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -37,8 +37,9 @@ impl Config {
         };
         Self {
             runtime: Runtime { workers: Workers::Auto, drain: Drain::default() },
+            overload: Overload::default(),
             admin: Admin { bind: AdminBind::Tcp(ADMIN), token_file: None },
-            log: Log { level: LogLevel::Info, format: LogFormat::Auto },
+            log: Log { level: LogLevel::Info, format: LogFormat::Auto, access: LogAccess::Both },
             plugins: Plugins {
                 dir: PathBuf::from("plugins"),
                 dir_is_default: true,

@@ -97,6 +97,8 @@ pub(crate) struct Session {
     pub(crate) opened_at: Time,
     /// Only where the client said hello.
     pub(crate) resume: Option<Box<Resume>>,
+    /// The second of the last message from it or for it, or of its opening.
+    pub(crate) active: u32,
 }
 
 /// One upstream connection of one session.
@@ -371,10 +373,13 @@ impl Session {
             meter: None,
             opened_at: now,
             resume: None,
+            active: now.second(),
         }
     }
 
-    pub(crate) fn next_sequence(&mut self, direction: Direction) -> u64 {
+    /// The number of a message that is accepted now.
+    pub(crate) fn next_sequence(&mut self, direction: Direction, now: Time) -> u64 {
+        self.active = now.second();
         let sequence = &mut self.sequences[direction as usize];
         *sequence += 1;
         *sequence

@@ -50,7 +50,7 @@ pub use snapshot::{
 };
 pub use stats::{
     CallStats, ClusterStats, CompressionStats, Counter, DeliveryStats, Ends, HeartbeatStats, Histogram,
-    IntakeStats, ListenerStats, Reasons, ResumeStats, TargetKind, TurnStats, WorkerStats,
+    IntakeStats, ListenerStats, OverloadStats, Reasons, ResumeStats, TargetKind, TurnStats, WorkerStats,
 };
 pub use time::Time;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};
@@ -58,4 +58,4 @@ pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};
 /// Messages that plugins send make plugins send: after so many steps the next is dropped and counted.
 pub const MAX_HOPS: u8 = 4;
 
-pub use worker::{Connect, Farewell, Flow, Opening, Status, Work, Worker};
+pub use worker::{Connect, Farewell, Flow, Opening, Shed, Shedding, Status, Work, Worker};

@@ -104,6 +104,8 @@ labelled! {
         RateLimited => "rate_limited",
         /// The handshake was not finished in time.
         HandshakeTimeout => "handshake_timeout",
+        /// The upgrade to WebSocket was not finished in time.
+        UpgradeTimeout => "upgrade_timeout",
         /// Nothing was heard for the idle timeout.
         IdleTimeout => "idle_timeout",
         /// Three heartbeats in a row were not answered, and nothing else was heard.
@@ -132,6 +134,10 @@ labelled! {
         UpstreamClosed => "upstream_closed",
         /// The upstream connection broke, or broke its protocol.
         UpstreamFailed => "upstream_failed",
+        /// The upstream took nothing of what waited for it in time.
+        UpstreamTimeout => "upstream_timeout",
+        /// The gateway is short of memory, descriptors or time: it was told to come back later, or was not let in.
+        Overload => "overload",
         /// The gateway is stopping.
         Shutdown => "shutdown",
         /// It went with its session to another listener, where it is counted from then on.
@@ -161,6 +167,7 @@ impl CloseReason {
             Self::PingFlood => (1008, "too many pings"),
             Self::RateLimited => (1008, "sending too fast"),
             Self::HandshakeTimeout => (1008, "handshake took too long"),
+            Self::UpgradeTimeout => (1008, "upgrade took too long"),
             Self::IdleTimeout => (1001, "nothing heard for the idle timeout"),
             Self::HeartbeatTimeout => (1001, "heartbeats were not answered"),
             Self::Degraded => (1012, "connection is bad, connect again"),
@@ -173,9 +180,11 @@ impl CloseReason {
             Self::TooManyConnections | Self::TooManyConnectionsPerClient => {
                 (1013, "too many connections, try again later")
             }
+            Self::Overload => (1013, "gateway is overloaded, try again later"),
             Self::UpstreamUnreachable => (1013, "upstream is unreachable, try again later"),
             Self::UpstreamClosed => (1000, "upstream closed"),
             Self::UpstreamFailed => (1014, "upstream failed"),
+            Self::UpstreamTimeout => (1014, "upstream took nothing for too long"),
             Self::Shutdown | Self::Killed => (1001, "gateway is going away"),
         }
     }
@@ -197,6 +206,7 @@ impl CloseReason {
             | Self::BadChecksum
             | Self::PingFlood
             | Self::HandshakeTimeout
+            | Self::UpgradeTimeout
             | Self::IdleTimeout
             | Self::HeartbeatTimeout
             | Self::FirstMessageTimeout
@@ -208,8 +218,13 @@ impl CloseReason {
             | Self::Moved
             | Self::SessionEnded => "client",
             Self::Plugin | Self::PluginFailed => "plugin",
-            Self::UpstreamUnreachable | Self::UpstreamClosed | Self::UpstreamFailed => "upstream",
-            Self::Degraded | Self::TooManyConnections | Self::Shutdown | Self::Killed => "gateway",
+            Self::UpstreamUnreachable
+            | Self::UpstreamClosed
+            | Self::UpstreamFailed
+            | Self::UpstreamTimeout => "upstream",
+            Self::Degraded | Self::TooManyConnections | Self::Overload | Self::Shutdown | Self::Killed => {
+                "gateway"
+            }
         }
     }
 }

@@ -72,6 +72,17 @@ impl<T> Slab<T> {
         value
     }
 
+    /// Slots that are or were taken: those of [`Slab::at`].
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// What is in a slot.
+    pub(crate) fn at(&self, slot: usize) -> Option<(ConnId, &T)> {
+        let Slot { generation, value } = self.slots.get(slot)?;
+        Some((ConnId::new(self.worker, slot, *generation), value.as_ref()?))
+    }
+
     pub(crate) fn ids(&self) -> Vec<ConnId> {
         let occupied = self.slots.iter().enumerate().filter(|(_, slot)| slot.value.is_some());
         occupied.map(|(at, slot)| ConnId::new(self.worker, at, slot.generation)).collect()

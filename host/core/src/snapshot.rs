@@ -89,6 +89,8 @@ pub struct ClusterPolicy {
     pub name: Arc<str>,
     /// The most bytes that wait for one upstream connection before reading from its client stops.
     pub queue: usize,
+    /// For how long an upstream may take nothing at all of what waits for it; zero: as long as it likes.
+    pub write_timeout: Duration,
     /// How messages to it become frames.
     pub wire: Wire,
 }
@@ -249,8 +251,10 @@ pub struct Limits {
     pub frame_timeout: Duration,
     /// For how long the client may take nothing at all of what waits for it; zero: as long as it likes.
     pub write_timeout: Duration,
-    /// From accept to a session that is open.
+    /// From accept to the end of the TLS or QUIC handshake.
     pub handshake_timeout: Duration,
+    /// From there to the end of the upgrade to WebSocket.
+    pub upgrade_timeout: Duration,
     /// Connections at once, over all workers.
     pub connections: usize,
     /// Of these, from one network of clients; 0: no limit.
@@ -305,6 +309,7 @@ impl Default for Limits {
             frame_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(10),
+            upgrade_timeout: Duration::from_secs(10),
             connections: 100_000,
             connections_per_client: 0,
             client_network: ClientNetwork::default(),

@@ -107,6 +107,19 @@ pub struct WorkerStats {
     pub connections: Counter,
     /// How long who waits for the worker has to.
     pub turns: TurnStats,
+    /// What was done about overload.
+    pub overload: OverloadStats,
+}
+
+/// Whom overload has cost the connection, by step.
+#[derive(Debug, Default)]
+pub struct OverloadStats {
+    /// Sessions that were idle.
+    pub idle: Counter,
+    /// Sessions that were drained.
+    pub drained: Counter,
+    /// Connections that were not let in.
+    pub refused: Counter,
 }
 
 /// How a worker's time goes: everything that it does waits for the turn that is under way.
@@ -336,6 +349,7 @@ impl WorkerStats {
             sends: IntakeStats::default(),
             connections: Counter::default(),
             turns: TurnStats::default(),
+            overload: OverloadStats::default(),
         }
     }
 

@@ -11,6 +11,11 @@ impl Time {
     /// Later than anything.
     pub const NEVER: Self = Self(u64::MAX);
 
+    /// The second in which it is, since the gateway began.
+    pub(crate) const fn second(self) -> u32 {
+        (self.0 / 1_000_000) as u32
+    }
+
     /// How long after `earlier` this is; zero if it is not.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
-use weir_config::{Log, LogFormat};
+use weir_config::{Log, LogAccess, LogFormat};
 
 /// Sets logging up for the process. `WEIR_LOG` overrides the level, e.g. `weir::plugin=debug,info`.
 pub(crate) fn start(log: Log) {
@@ -16,7 +16,8 @@ pub(crate) fn start(log: Log) {
     });
     // The crates underneath speak up only about trouble.
     let filter = filter.unwrap_or_else(|| {
-        EnvFilter::new(format!("{level},quinn=error,quinn_proto=error,hyper=error,rustls=error"))
+        let access = if log.access == LogAccess::Off { ",weir::access=off" } else { "" };
+        EnvFilter::new(format!("{level}{access},quinn=error,quinn_proto=error,hyper=error,rustls=error"))
     });
     let human = match log.format {
         LogFormat::Human => true,

@@ -20,6 +20,6 @@ pub mod tls;
 mod upgrade;
 
 pub use drive::{Driver, Finished, Input, Link, StreamLink, WriteError};
-pub use listen::{BindError, ListenerSpec, Listeners, Protocol, Serving, Share, bind};
+pub use listen::{BindError, ListenerSpec, Listeners, Overload, Protocol, Serving, Share, bind};
 pub use local::Local;
 pub use resume::{Crossing, Tokens, crossings};

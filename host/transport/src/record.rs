@@ -1,13 +1,22 @@
 //! The access record: one line when a session opens, one when it ends.
 
-use weir_core::{ConnId, End, Farewell, ListenerId, Worker};
+use weir_core::{ConnId, End, Farewell, ListenerId, TlsInfo, Worker};
 
-pub(crate) fn opened(worker: &Worker, id: ConnId, listener: ListenerId, peer: &str) {
-    tracing::debug!(
+/// Whether anybody reads them.
+pub(crate) fn is_on() -> bool {
+    tracing::enabled!(target: "weir::access", tracing::Level::INFO)
+}
+
+pub(crate) fn opened(worker: &Worker, id: ConnId, listener: ListenerId, peer: &str, tls: Option<&TlsInfo>) {
+    let policy = worker.snapshot().listeners.get(listener.index());
+    tracing::info!(
         target: "weir::access",
         session = %id,
         listener = name(worker, listener),
+        transport = policy.map_or("", |policy| policy.transport.as_str()),
         peer,
+        tls = tls.is_some(),
+        sni = tls.and_then(|tls| tls.sni.as_deref()),
         "session opened"
     );
 }
@@ -32,7 +41,7 @@ pub(crate) fn closed(worker: &Worker, id: ConnId, farewell: &Farewell) {
     let Farewell { listener, peer, end, messages: [inbound, outbound], bytes, health, opened_at, .. } =
         farewell;
     let Some(listener) = *listener else {
-        tracing::debug!(target: "weir::access", connection = %id, reason = end.reason.label(), "upstream connection closed");
+        tracing::debug!(target: "weir::upstream", connection = %id, reason = end.reason.label(), "upstream connection closed");
         return;
     };
     tracing::info!(

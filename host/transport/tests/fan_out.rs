@@ -93,35 +93,36 @@ fn spec(address: &str) -> ListenerSpec {
         limits: Limits::default(),
         accept_rate: 0,
         resume: None,
+        records_opens: true,
     }
 }
 
 #[test]
 fn workers_share_a_port_and_another_gateway_does_not() {
-    let (listeners, shares) = bind(vec![spec("127.0.0.1:0")], 4).unwrap();
+    let (listeners, shares) = bind(vec![spec("127.0.0.1:0")], 4, &Arc::default()).unwrap();
     assert_eq!(shares.len(), 4);
     let taken = listeners.addresses()[0].1;
     assert_ne!(taken.port(), 0);
     for workers in [1, 2] {
-        let error = bind(vec![spec(&taken.to_string())], workers).unwrap_err();
+        let error = bind(vec![spec(&taken.to_string())], workers, &Arc::default()).unwrap_err();
         assert!(matches!(error, BindError::InUse { .. }));
         let text =
             format!("listener \"devices\": {taken} is in use; stop what listens there, or change `bind`");
         assert_eq!(error.to_string(), text);
     }
     drop(shares);
-    bind(vec![spec(&taken.to_string())], 2).unwrap();
+    bind(vec![spec(&taken.to_string())], 2, &Arc::default()).unwrap();
 
     let quic = |address: &str| ListenerSpec {
         protocol: Protocol::Quic { kind: Kind::Binary },
         tls: Some(weir_transport::tls::self_signed().unwrap().config),
         ..spec(address)
     };
-    let (listeners, _shares) = bind(vec![quic("127.0.0.1:0")], 3).unwrap();
+    let (listeners, _shares) = bind(vec![quic("127.0.0.1:0")], 3, &Arc::default()).unwrap();
     let taken = listeners.addresses()[0].1.to_string();
     for workers in [1, 2] {
-        assert!(matches!(bind(vec![quic(&taken)], workers), Err(BindError::InUse { .. })));
+        assert!(matches!(bind(vec![quic(&taken)], workers, &Arc::default()), Err(BindError::InUse { .. })));
     }
     let open = ListenerSpec { tls: None, ..quic("127.0.0.1:0") };
-    assert!(matches!(bind(vec![open], 1), Err(BindError::NoCertificate { .. })));
+    assert!(matches!(bind(vec![open], 1, &Arc::default()), Err(BindError::NoCertificate { .. })));
 }

@@ -50,7 +50,12 @@ impl Authority {
     }
 
     fn files(&self, cert: &str, key: &str, client_ca: Option<&str>) -> Files {
-        Files { cert: self.path(cert), key: self.path(key), client_ca: client_ca.map(|name| self.path(name)) }
+        Files {
+            cert: self.path(cert),
+            key: self.path(key),
+            client_ca: client_ca.map(|name| self.path(name)),
+            tickets: true,
+        }
     }
 
     fn connector(&self, certificate: Option<&str>) -> TlsConnector {

@@ -19,7 +19,12 @@ fn framing() -> Arc<Framing> {
 fn start(upstream: std::net::SocketAddr) -> Gateway {
     let mut entrance = Entrance::u32be();
     entrance.route = Route::Cluster(ClusterId(0));
-    let cluster = ClusterPolicy { name: "backend".into(), queue: 64 << 10, wire: Wire::Framed(framing()) };
+    let cluster = ClusterPolicy {
+        name: "backend".into(),
+        queue: 64 << 10,
+        write_timeout: std::time::Duration::ZERO,
+        wire: Wire::Framed(framing()),
+    };
     let gateway = Gateway::start_with(vec![entrance], vec![cluster]);
     let local = Rc::clone(&gateway.local);
     tokio::task::spawn_local(async move {

@@ -111,6 +111,57 @@ fn messages_behind_the_request_are_not_lost() {
 }
 
 #[test]
+fn an_overloaded_gateway_says_so_in_http_and_lets_in_again() {
+    run(async {
+        let gateway = Gateway::start(vec![Entrance::websocket()]);
+        let client = connect(&gateway).await;
+        // One that is past the door already is told when it asks.
+        let mut late = TcpStream::connect(gateway.address(0)).await.unwrap();
+        let began = connect(&gateway).await;
+        gateway.overload.set_refusing(true);
+        let ask = "GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        late.write_all(ask.as_bytes()).await.unwrap();
+        let late = String::from_utf8(rest(&mut late).await).unwrap();
+        for answer in [
+            late,
+            http(gateway.address(0), ask).await,
+            http(gateway.address(0), "GET / HTTP/1.1\r\nHost: h\r\n\r\n").await,
+        ] {
+            let answer = answer.to_ascii_lowercase();
+            assert!(answer.starts_with("http/1.1 503 ") && answer.contains("\r\nretry-after: "), "{answer}");
+            assert!(answer.ends_with("gateway is overloaded, try again later\n"), "{answer}");
+        }
+        until("counted", || gateway.closed(0, CloseReason::Overload) == 3).await;
+        assert_eq!(gateway.stats.overload.refused.value(), 3);
+        gateway.overload.set_refusing(false);
+        let after = connect(&gateway).await;
+        gateway.sessions(3).await;
+        drop((client, began, after));
+        gateway.settled().await;
+    });
+}
+
+#[test]
+fn a_connection_with_a_high_descriptor_is_one_too_many() {
+    run(async {
+        let gateway = Gateway::start(vec![Entrance::websocket(), Entrance::u32be()]);
+        // Every descriptor is beyond, but none far beyond.
+        gateway.overload.set_descriptors(0, 1 << 20);
+        let answer = http(gateway.address(0), "GET /ws HTTP/1.1\r\nHost: h\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        let mut framed = TcpStream::connect(gateway.address(1)).await.unwrap();
+        assert!(rest(&mut framed).await.is_empty());
+        // So few are left that nobody is told.
+        gateway.overload.set_descriptors(0, 0);
+        let mut silent = TcpStream::connect(gateway.address(0)).await.unwrap();
+        assert!(rest(&mut silent).await.is_empty());
+        let refused = [0, 1].map(|listener| gateway.closed(listener, CloseReason::Overload));
+        assert_eq!(refused, [2, 1]);
+    });
+}
+
+#[test]
 fn a_handshake_that_outlasts_its_listener_is_told_so() {
     run(async {
         let gateway = Gateway::start(vec![Entrance::websocket()]);
@@ -123,9 +174,9 @@ fn a_handshake_that_outlasts_its_listener_is_told_so() {
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x88\x80\0\0\0\0";
         late.write_all(rest_of_it).await.unwrap();
         let answer = rest(&mut late).await;
-        let head = answer.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
-        assert_eq!(answer[head..][..4], [0x88, 23, 0x03, 0xe9], "a close frame with 1001");
-        assert_eq!(gateway.closed(0, CloseReason::Shutdown), 1);
+        let answer = String::from_utf8(answer).unwrap().to_ascii_lowercase();
+        assert!(answer.starts_with("http/1.1 503 ") && answer.contains("\r\nretry-after: "), "{answer}");
+        until("counted", || gateway.closed(0, CloseReason::Shutdown) == 1).await;
         drop(client);
         gateway.settled().await;
     });
@@ -250,7 +301,7 @@ fn http_that_is_no_websocket_gets_an_answer() {
 fn a_handshake_that_takes_too_long_is_ended_and_blocks_nobody() {
     run(async {
         let gateway = Gateway::start(vec![
-            Entrance::websocket().with(|limits| limits.handshake_timeout = Duration::from_millis(200)),
+            Entrance::websocket().with(|limits| limits.upgrade_timeout = Duration::from_millis(200)),
         ]);
         let mut slow = TcpStream::connect(gateway.address(0)).await.unwrap();
         slow.write_all(b"GET /ws HTTP/1.1\r\nHo").await.unwrap();
@@ -262,7 +313,7 @@ fn a_handshake_that_takes_too_long_is_ended_and_blocks_nobody() {
             // An end or a reset.
             assert!(matches!(stream.read(&mut [0; 100]).await, Ok(0) | Err(_)));
         }
-        until("counted", || gateway.closed(0, CloseReason::HandshakeTimeout) == 2).await;
+        until("counted", || gateway.closed(0, CloseReason::UpgradeTimeout) == 2).await;
     });
 }
 

@@ -1,7 +1,7 @@
 //! Clusters.
 
 use super::address::is_dns_name;
-use super::{Check, MAX_MESSAGE, MINUTE, Seen};
+use super::{Check, DAY, MAX_MESSAGE, MINUTE, Seen};
 use crate::words::{Balance, ClusterWord, KindWord, SessionsWord};
 use crate::{Cluster, ClusterProtocol, ClusterTls, Endpoint, raw};
 use std::net::{IpAddr, SocketAddr};
@@ -37,8 +37,10 @@ impl Check<'_> {
             Duration::from_secs(3),
         );
         let queue = self.size(&raw.queue, "queue", QUEUE, Limits::default().queue);
-        let name = name?.0.clone();
-        Some(Cluster { name, protocol: protocol?, tls, endpoints, balance, connect_timeout, queue })
+        let default = Limits::default().write_timeout;
+        let write_timeout = self.time(&raw.write_timeout, "write_timeout", Duration::ZERO..=DAY, default);
+        let (name, protocol) = (name?.0.clone(), protocol?);
+        Some(Cluster { name, protocol, tls, endpoints, balance, connect_timeout, queue, write_timeout })
     }
 
     fn cluster_protocol(&mut self, raw: &raw::Cluster) -> Option<ClusterProtocol> {

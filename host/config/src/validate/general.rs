@@ -3,8 +3,8 @@
 use super::{Check, HOUR, MINUTE, Seen};
 use crate::value::WorkerCount;
 use crate::{
-    Admin, AdminBind, Cache, Config, Drain, Log, LogFormat, LogLevel, PluginSettings, Plugins, Runtime,
-    Workers, raw, zero,
+    Admin, AdminBind, Cache, Config, Drain, Log, LogAccess, LogFormat, LogLevel, PluginSettings, Plugins,
+    Runtime, Workers, raw, zero,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use std::time::Duration;
 impl Check<'_> {
     pub(crate) fn file(&mut self, file: &raw::File) -> Config {
         let runtime = self.runtime(&file.runtime);
+        let overload = self.overload(&file.overload);
         let mut addresses = Seen::default();
         let admin = self.admin(&file.admin, &mut addresses);
         let log = self.log(&file.log);
@@ -19,7 +20,7 @@ impl Check<'_> {
         let bindings = self.bindings(&file.plugin, &plugins);
         let clusters = self.clusters(&file.cluster);
         let listeners = self.listeners(file, &mut addresses);
-        Config { runtime, admin, log, plugins, bindings, listeners, clusters }
+        Config { runtime, overload, admin, log, plugins, bindings, listeners, clusters }
     }
 
     fn runtime(&mut self, raw: &raw::Runtime) -> Runtime {
@@ -68,6 +69,7 @@ impl Check<'_> {
         Log {
             level: self.read_or(&raw.level, "level", LogLevel::Info),
             format: self.read_or(&raw.format, "format", LogFormat::Auto),
+            access: self.read_or(&raw.access, "access", LogAccess::Both),
         }
     }
 

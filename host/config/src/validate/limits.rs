@@ -1,14 +1,11 @@
 //! Limits of a listener.
 
 use super::cluster::QUEUE;
-use super::{Check, HOUR, MAX_MESSAGE, MINUTE};
+use super::{Check, DAY, HOUR, MAX_MESSAGE, MINUTE};
 use crate::words::{DegradedWord, ListenerWord, SlowWord};
 use crate::{raw, zero};
 use std::time::Duration;
 use weir_core::{ClientNetwork, Degraded, LONGEST_PATIENCE, Limits, SlowConsumer};
-
-/// Longer silences are no timeouts.
-const DAY: Duration = Duration::from_hours(24);
 
 impl Check<'_> {
     /// The limits and the accept rate.
@@ -42,17 +39,19 @@ impl Check<'_> {
             ipv6: self.count(&raw.client_network.ipv6, "ipv6", 1..=128, ipv6.into()) as u8,
         };
         let fragments =
-            self.count(&raw.fragments, "fragments", 1..=65_536, default.fragments as u64) as usize;
+            self.count(&raw.fragments, "fragments", 1..=1 << 20, default.fragments as u64) as usize;
         let message = self.size(&raw.message, "message", 1..=MAX_MESSAGE, default.message);
         let queue = self.size(&raw.queue, "queue", QUEUE, default.queue);
         let slow_grace =
             self.time(&raw.slow_grace, "slow_grace", Duration::from_millis(1)..=HOUR, default.slow_grace);
-        let handshake_timeout = self.time(
-            &raw.handshake_timeout,
-            "handshake_timeout",
-            Duration::from_millis(100)..=10 * MINUTE,
-            default.handshake_timeout,
-        );
+        if protocol.is_some_and(|protocol| protocol != ListenerWord::WebSocket) {
+            self.belongs(raw.upgrade_timeout.span(), "upgrade_timeout", "websocket listeners", here);
+        }
+        let mut handshake =
+            |field, name, default| self.time(field, name, Duration::from_millis(100)..=10 * MINUTE, default);
+        let handshake_timeout =
+            handshake(&raw.handshake_timeout, "handshake_timeout", default.handshake_timeout);
+        let upgrade_timeout = handshake(&raw.upgrade_timeout, "upgrade_timeout", default.upgrade_timeout);
         let idle_timeout =
             self.time(&raw.idle_timeout, "idle_timeout", Duration::ZERO..=DAY, default.idle_timeout);
         let ping_interval =
@@ -87,6 +86,7 @@ impl Check<'_> {
             frame_timeout,
             write_timeout,
             handshake_timeout,
+            upgrade_timeout,
             connections,
             connections_per_client,
             client_network,

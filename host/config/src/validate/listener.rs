@@ -174,7 +174,8 @@ impl Check<'_> {
     fn listener_tls(&mut self, raw: &raw::ListenerTls) -> Option<TlsFiles> {
         let (cert, key) = (self.path(&raw.cert, "cert"), self.path(&raw.key, "key"));
         let client_ca = self.path(&raw.client_ca, "client_ca");
-        Some(TlsFiles { cert: cert?, key: key?, client_ca })
+        let session_tickets = self.read_or(&raw.session_tickets, "session_tickets", true);
+        Some(TlsFiles { cert: cert?, key: key?, client_ca, session_tickets })
     }
 
     fn chain(&mut self, raw: Option<&Chain>, known: &Known) -> ChainSpec {

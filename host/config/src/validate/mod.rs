@@ -7,6 +7,7 @@ mod framing;
 mod general;
 mod limits;
 mod listener;
+mod overload;
 mod plugin;
 mod rates;
 mod resume;
@@ -29,6 +30,8 @@ const MAX_MESSAGE: usize = 256 << 20;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
+/// Longer silences are no timeouts.
+const DAY: Duration = Duration::from_hours(24);
 
 /// The checks under way: where the text is, and what was found.
 pub(crate) struct Check<'a> {

@@ -11,7 +11,7 @@ fn each_is_told_where_and_what() {
         (
             "adress = 1".to_owned(),
             &[
-                "1:1: unknown key `adress` (the file knows `admin`, `cluster`, `listener`, `log`, `plugin`, `plugins`, `runtime`)",
+                "1:1: unknown key `adress` (the file knows `admin`, `cluster`, `listener`, `log`, `overload`, `plugin`, `plugins`, `runtime`)",
             ],
         ),
         ("[admin]\nbnd = \"127.0.0.1:1\"".to_owned(), &["2:1: unknown key `bnd`: did you mean `bind`?"]),
@@ -57,6 +57,24 @@ fn each_is_told_where_and_what() {
             ],
         ),
         (
+            "[overload]\nenabled = 1\nmemory = \"1MiB\"\ndelay = \"5ms\"\nshare = 0\nsteps = { idle = 0.9, drain = 0.8 }"
+                .to_owned(),
+            &[
+                "2:11: `enabled` must be true or false, not 1",
+                "3:10: `memory` must be from 16MiB to 16384GiB, not 1MiB",
+                "4:9: `delay` must be \"0s\" or at least 10ms, not 5ms",
+                "5:9: `share` must be a number above 0 and at most 1, such as 0.85, not 0",
+                "6:31: the steps must follow each other: `idle` is 0.9, `drain` is 0.8, `refuse` is 0.95 (none may be lower than the one before it)",
+            ],
+        ),
+        (
+            "[overload]\nmemory = \"half\"\nleave = 0.9".to_owned(),
+            &[
+                r#"2:10: `memory` must be "auto" or a size such as "2GiB", not "half""#,
+                "3:9: `leave` (0.9) must be less than `idle` (0.85)",
+            ],
+        ),
+        (
             "[log]\nlevel = \"inf\"\nformat = \"xml\"".to_owned(),
             &[
                 r#"2:9: `level` cannot be "inf": did you mean "info"?"#,
@@ -89,7 +107,7 @@ fn each_is_told_where_and_what() {
             format!("{LISTENER}limits.queue = 100\nlimits.fragments = 0\nlimits.accept_rate = 0"),
             &[
                 "6:16: `queue` must be from 4KiB to 1GiB, not 100 bytes",
-                "7:20: `fragments` must be from 1 to 65536, not 0",
+                "7:20: `fragments` must be from 1 to 1048576, not 0",
                 "8:22: `accept_rate` must be from 1 to 10000000, not 0",
             ],
         ),

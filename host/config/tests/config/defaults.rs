@@ -78,20 +78,26 @@ fn the_defaults_of_the_schema_are_those_of_the_code() {
             .collect()
     };
     let sections = &schema["properties"];
-    let single = ["runtime", "admin", "log", "plugins"]
+    let single = ["runtime", "overload", "admin", "log", "plugins"]
         .map(|name| format!("[{name}]\n{}", of(&sections[name], &["dir"])))
         .concat();
     let drain = of(&sections["runtime"]["properties"]["drain"], &[]);
+    let steps = of(&sections["overload"]["properties"]["steps"], &[]);
     let defaults = of(&sections["plugins"]["properties"]["defaults"], &[]);
     let listener = &sections["listener"]["items"];
     let limits = &listener["properties"]["limits"];
     let cluster = &sections["cluster"]["items"];
     for (listener_text, not_listener, not_limits, not_cluster) in [
         (LISTENER, &["kind"][..], &[][..], &["path", "message"][..]),
-        (TCP, &["path", "origins", "subprotocols"], &["message", "fragments"], &["path", "message"]),
+        (
+            TCP,
+            &["path", "origins", "subprotocols"],
+            &["message", "fragments", "upgrade_timeout"],
+            &["path", "message"],
+        ),
     ] {
         let text = format!(
-            "{single}[runtime.drain]\n{drain}[plugins.defaults]\n{defaults}{listener_text}{}[listener.limits]\n{}{CLUSTER}{}",
+            "{single}[runtime.drain]\n{drain}[overload.steps]\n{steps}[plugins.defaults]\n{defaults}{listener_text}{}[listener.limits]\n{}{CLUSTER}{}",
             of(listener, not_listener),
             of(limits, not_limits),
             of(cluster, not_cluster),

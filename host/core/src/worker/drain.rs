@@ -61,13 +61,19 @@ impl State {
         if self.conns.get(id).and_then(Conn::session).is_none() {
             return;
         }
-        let mut end = End::new(CloseReason::Shutdown);
         let retry = self.drain.map_or(Duration::ZERO, |drain| drain.retry);
+        let end = self.hinted(CloseReason::Shutdown, retry);
+        self.close_with(snapshot, id, end);
+    }
+
+    /// An end that says how long to wait before coming back: something between nothing and `retry`; zero: nothing is said.
+    pub(super) fn hinted(&mut self, reason: CloseReason, retry: Duration) -> End {
+        let mut end = End::new(reason);
         if !retry.is_zero() {
             let random = u64::from(u32::from_ne_bytes(self.mask()));
             let wait = (retry.as_millis() as u64).saturating_mul(random) >> 32;
             end.said = Rejection::new(end.said.code, &format!("{}; retry-after-ms={wait}", end.said.reason));
         }
-        self.close_with(snapshot, id, end);
+        end
     }
 }

@@ -22,6 +22,7 @@ mod ends;
 mod heartbeat;
 mod hold;
 mod output;
+mod overload;
 mod post;
 mod rates;
 mod receive;
@@ -33,6 +34,7 @@ mod tests;
 mod timers;
 
 pub use effort::Work;
+pub use overload::{Shed, Shedding};
 
 use crate::attribute::Directory;
 use crate::conn::{Conn, End, Parcel};
@@ -59,6 +61,7 @@ use crate::wheel::Wheel;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use drain::Drain;
+use overload::Shedder;
 use std::sync::Arc;
 use weir_codec::Wire;
 use weir_codec::websocket::deflate::{Deflater, Inflater};
@@ -101,6 +104,8 @@ pub(crate) struct State {
     pub(crate) in_plugins: u64,
     /// Set when the gateway stops.
     pub(crate) drain: Option<Drain>,
+    /// Set while sessions are to go because of overload.
+    pub(crate) shedder: Option<Box<Shedder>>,
     /// State of the generator of masking keys.
     pub(crate) seed: u64,
     /// Sessions that ended while nobody drove them.
@@ -247,6 +252,7 @@ impl Worker {
                 effort: 0,
                 in_plugins: 0,
                 drain: None,
+                shedder: None,
                 seed: seed | 1,
                 lapsed: Vec::new(),
                 deflater: Deflater::default(),
@@ -281,6 +287,11 @@ impl Worker {
     /// Its number.
     pub fn id(&self) -> WorkerId {
         self.state.seat.worker
+    }
+
+    /// A number that a peer cannot guess: for jitter.
+    pub fn random(&mut self) -> u32 {
+        u32::from_ne_bytes(self.state.mask())
     }
 
     /// Connections that it holds, downstream and upstream.

@@ -75,7 +75,7 @@ impl State {
             return;
         }
         let direction = Direction::Outbound;
-        let sequence = session.next_sequence(direction);
+        let sequence = session.next_sequence(direction, self.now);
         let message = Message { session: id, sequence, direction, kind, payload, lane, hops, pressed };
         if let Some(line) = &session.held[direction as usize] {
             let limit = snapshot.listeners[session.listener.index()].limits.queue;
@@ -103,7 +103,7 @@ impl State {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let (lane, away) = (conn.lane(None), conn.phase == Phase::ExpectReturn);
         let Some(session) = conn.session_mut() else { return };
-        session.next_sequence(Direction::Outbound);
+        session.next_sequence(Direction::Outbound, self.now);
         let listener = session.listener.index();
         let resumable = session.resume.is_some();
         let stats = &self.stats.listeners[listener].outbound;

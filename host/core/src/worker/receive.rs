@@ -28,6 +28,9 @@ impl Worker {
     /// A connection that never became a session is counted.
     pub fn refused(&mut self, listener: crate::ListenerId, reason: CloseReason) {
         self.state.stats.listeners[listener.index()].closed.of(reason).add(1);
+        if reason == CloseReason::Overload {
+            self.state.stats.overload.refused.add(1);
+        }
     }
 
     /// Bytes came from the peer.
@@ -98,7 +101,7 @@ impl Worker {
 impl State {
     /// Counts a ping, and closes the connection of a peer that floods. False: it is not to be answered.
     pub(crate) fn may_ping(&mut self, snapshot: &Snapshot, id: ConnId) -> bool {
-        let second = (self.now.0 / 1_000_000) as u32;
+        let second = self.now.second();
         let Some(conn) = self.conns.get_mut(id) else { return false };
         if conn.pings.0 != second {
             conn.pings = (second, 0);
@@ -235,7 +238,7 @@ impl State {
                     self.control(snapshot, id, &payload);
                     return;
                 }
-                let sequence = session.next_sequence(Direction::Inbound);
+                let sequence = session.next_sequence(Direction::Inbound, self.now);
                 let waits = session.held[Direction::Inbound as usize].is_some();
                 let rated = snapshot.listeners[session.listener.index()].limits.is_rated();
                 session.bytes[Direction::Inbound as usize] += payload.len() as u64;

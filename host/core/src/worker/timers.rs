@@ -32,6 +32,7 @@ impl Worker {
             self.state.run(&self.snapshot);
             self.state.arm(&self.snapshot, id);
         }
+        self.state.shed(&self.snapshot);
         self.state.plugin_timers(&self.snapshot);
         self.state.run(&self.snapshot);
     }
@@ -42,7 +43,8 @@ impl Worker {
         let links = self.snapshot.bindings.iter();
         let own = links.filter(|link| state.timer_owner(link.binding) == state.seat.worker);
         let plugins = own.filter_map(|link| state.roster.next_timer(link.binding));
-        plugins.chain(state.wheel.next()).min()
+        let shedder = state.shedder.as_ref().map(|shedder| shedder.due());
+        plugins.chain(state.wheel.next()).chain(shedder).min()
     }
 }
 
@@ -106,7 +108,12 @@ impl State {
                 Due::FirstMessage => self.close(snapshot, id, CloseReason::FirstMessageTimeout),
                 Due::Frame => self.close(snapshot, id, CloseReason::FrameTimeout),
                 // It does not take what waits for it: so it cannot be told.
-                Due::Write => self.lose(snapshot, id, CloseReason::WriteTimeout),
+                Due::Write => {
+                    let upstream = self.conns.get(id).is_some_and(|conn| conn.session().is_none());
+                    let reason =
+                        if upstream { CloseReason::UpstreamTimeout } else { CloseReason::WriteTimeout };
+                    self.lose(snapshot, id, reason);
+                }
                 Due::Drain => self.drain_one(snapshot, id),
                 Due::Hold(direction) => self.expire(snapshot, id, direction),
                 Due::Rate => self.rate_over(snapshot, id),
@@ -124,7 +131,14 @@ impl State {
             }
             Phase::ExpectMessages | Phase::ExpectAnswers | Phase::ExpectReturn => {}
         }
-        let Role::Session(session) = &conn.role else { return all };
+        let session = match &conn.role {
+            Role::Session(session) => session,
+            Role::Upstream(upstream) => {
+                let limit = snapshot.clusters[upstream.cluster.index()].write_timeout;
+                all[5] = (after(conn.blocked_since, limit), Due::Write);
+                return all;
+            }
+        };
         let limits = &snapshot.listeners[session.listener.index()].limits;
         // While it is the gateway that does not read, silence says nothing of the client. One that does not take its own echoes,
         // though, is not read because of itself.

@@ -222,7 +222,12 @@ impl Script {
             version: self.version,
             listeners,
             clusters: clusters
-                .map(|(name, wire)| ClusterPolicy { name: (*name).into(), queue: QUEUE / 2, wire })
+                .map(|(name, wire)| ClusterPolicy {
+                    name: (*name).into(),
+                    queue: QUEUE / 2,
+                    write_timeout: std::time::Duration::from_secs(30),
+                    wire,
+                })
                 .collect(),
             cluster_names: CLUSTERS
                 .iter()

@@ -1,5 +1,6 @@
 //! The admin server: health, metrics, plugins.
 
+mod connections;
 mod metrics;
 
 use crate::run::Shared;
@@ -83,7 +84,7 @@ fn read_token(path: &Path) -> anyhow::Result<Arc<str>> {
 }
 
 /// Serves until the process ends.
-pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) -> std::io::Result<()> {
+pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Metrics(shared.clone())));
     let admin = Arc::new(Served { shared, registry });
@@ -94,10 +95,7 @@ pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) -> std::io::Result<
         guarded = guarded.route_layer(middleware::from_fn_with_state(token, require_token));
     }
     let router = open.merge(guarded).with_state(admin);
-    match bound.socket {
-        Socket::Tcp(socket) => axum::serve(socket, router).await,
-        Socket::Unix(socket) => axum::serve(socket, router).await,
-    }
+    connections::serve(bound.socket, router).await;
 }
 
 struct Served {
@@ -110,10 +108,12 @@ async fn healthz() -> &'static str {
 }
 
 async fn readyz(State(admin): State<Arc<Served>>) -> (StatusCode, &'static str) {
-    if admin.shared.ready.load(Ordering::Acquire) {
-        (StatusCode::OK, "ready\n")
-    } else {
+    if !admin.shared.ready.load(Ordering::Acquire) {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or draining\n")
+    } else if admin.shared.overload.is_refusing() {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: overloaded\n")
+    } else {
+        (StatusCode::OK, "ready\n")
     }
 }
 

@@ -40,7 +40,8 @@ pub(crate) fn assemble(config: &Config) -> anyhow::Result<Assembly> {
         let tls = match &listener.tls {
             Some(files) => {
                 let (cert, key) = (files.cert.clone(), files.key.clone());
-                let files = Files { cert, key, client_ca: files.client_ca.clone() };
+                let (client_ca, tickets) = (files.client_ca.clone(), files.session_tickets);
+                let files = Files { cert, key, client_ca, tickets };
                 Some(tls::load(&files).with_context(|| format!("listener \"{}\"", listener.name))?)
             }
             None if matches!(listener.protocol, weir_config::Protocol::Quic { .. }) => {
@@ -63,6 +64,7 @@ pub(crate) fn assemble(config: &Config) -> anyhow::Result<Assembly> {
             limits: listener.limits.clone(),
             accept_rate: listener.accept_rate,
             resume: listener.resume.is_some().then(|| Arc::clone(&tokens)),
+            records_opens: config.log.access == weir_config::LogAccess::Both,
         });
     }
     let clusters = config.clusters.iter().map(|cluster| Ok(Arc::new(Cluster::new(cluster_spec(cluster)?)?)));
@@ -184,6 +186,7 @@ pub(crate) fn cluster_policies(config: &Config, clusters: &[Arc<Cluster>]) -> Ve
     both.map(|(policy, cluster)| ClusterPolicy {
         name: cluster.name().clone(),
         queue: policy.queue,
+        write_timeout: policy.write_timeout,
         wire: cluster.wire(),
     })
     .collect()

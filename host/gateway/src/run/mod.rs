@@ -7,6 +7,7 @@ mod conflate;
 mod directory;
 mod keeper;
 mod load;
+mod overload;
 mod shared;
 mod signals;
 mod start;

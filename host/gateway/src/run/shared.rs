@@ -1,5 +1,6 @@
 //! What the workers, the keeper of the plugins and the admin server have in common.
 
+use super::overload::{Beat, View};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde_json::json;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ pub(crate) struct Shared {
     pub(crate) cluster_names: Vec<String>,
     /// What `/readyz` says.
     pub(crate) ready: AtomicBool,
+    pub(crate) overload: View,
+    /// One a worker.
+    pub(crate) beats: Arc<[Beat]>,
     /// Set before the first worker starts.
     pub(crate) catalogue: ArcSwapOption<Catalogue>,
 }

@@ -4,6 +4,7 @@ use super::assemble::{self, Assembly};
 use super::banner;
 use super::keeper::Keeper;
 use super::load::{self, Loaded};
+use super::overload::{self, Beat, View};
 use super::shared::Shared;
 use super::signals::Signals;
 use super::worker::{self, Seat, Stage};
@@ -46,7 +47,8 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
     let Assembly { workers, listeners, clusters, runtime: _, self_signed, tokens: _ } = assembly;
     let admin = admin::bind(&config.admin).await?;
     let admin_address = admin.address.clone();
-    let (listeners, shares) = weir_transport::bind(listeners, workers)?;
+    let door = Arc::new(weir_transport::Overload::new(config.overload.retry));
+    let (listeners, shares) = weir_transport::bind(listeners, workers, &door)?;
 
     let shared = Arc::new(Shared {
         stats: (0..workers)
@@ -57,6 +59,8 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
         listener_names: config.listeners.iter().map(|listener| listener.name.clone()).collect(),
         cluster_names: config.clusters.iter().map(|cluster| cluster.name.clone()).collect(),
         ready: AtomicBool::new(false),
+        overload: View::default(),
+        beats: (0..workers).map(|_| Beat::default()).collect(),
         catalogue: ArcSwapOption::empty(),
     });
     let refresh: Vec<_> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
@@ -64,6 +68,7 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
     let _watch = keeper.keep(shared.clone(), refresh.clone()).context("cannot watch the plugin directory")?;
 
     let (stage, staged) = watch::channel(Stage::Serving);
+    let (shed, shedding) = watch::channel(None);
     let clusters = Arc::new(clusters);
     let began = Instant::now();
     let mut threads = Vec::new();
@@ -77,12 +82,14 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
             clusters: clusters.clone(),
             began,
             stage: staged.clone(),
+            shedding: shedding.clone(),
             refresh,
             mailboxes,
             crossing,
         })?);
     }
     tokio::spawn(admin::serve(admin, shared.clone()));
+    tokio::spawn(overload::watch(config.overload.clone(), shared.clone(), door, shed, began));
     banner::show(&config, loaded.file.as_deref(), &listeners, &admin_address, self_signed.as_ref(), workers);
     shared.ready.store(true, Ordering::Release);
     tracing::info!("ready");

@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
-use weir_core::{Connect, Mail, Worker, WorkerId};
+use weir_core::{Connect, Mail, Shedding, Worker, WorkerId};
 use weir_transport::{Crossing, Driver, Local, Share, StreamLink};
 use weir_upstream::Cluster;
 
@@ -18,6 +18,9 @@ const MAILBOX: usize = 16;
 
 /// Deliveries of letters from other workers in one turn.
 const DELIVERIES: u64 = 16 * 1024;
+
+/// How often a worker shows that it keeps up.
+const BEAT: Duration = Duration::from_millis(100);
 
 /// For goodbyes that nothing guarantees an answer to.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -45,6 +48,8 @@ pub(crate) struct Seat {
     /// Time zero, the same for all workers.
     pub(crate) began: Instant,
     pub(crate) stage: watch::Receiver<Stage>,
+    /// Which sessions are to go because of overload.
+    pub(crate) shedding: watch::Receiver<Option<Shedding>>,
     /// Raised when there is a new snapshot.
     pub(crate) refresh: Arc<Notify>,
     pub(crate) mailboxes: Mailboxes,
@@ -80,7 +85,7 @@ pub(crate) fn start(seat: Seat) -> std::io::Result<JoinHandle<()>> {
 }
 
 async fn work(seat: Seat) {
-    let Seat { id, shared, share, clusters, began, mut stage, refresh, mailboxes, crossing } = seat;
+    let Seat { id, shared, share, clusters, began, mut stage, shedding, refresh, mailboxes, crossing } = seat;
     let number = usize::from(id.0);
     let worker = Worker::new(
         id,
@@ -98,6 +103,8 @@ async fn work(seat: Seat) {
     tokio::task::spawn_local(report(local.clone()));
     let meeting = local.clone();
     tokio::task::spawn_local(async move { meeting.meet(crossing).await });
+    tokio::task::spawn_local(shed(local.clone(), shedding));
+    tokio::task::spawn_local(beat(shared.clone(), number, began));
     let timers = local.clone();
     tokio::task::spawn_local(async move { timers.run_timers().await });
     let serving = match share.serve(&local) {
@@ -215,6 +222,27 @@ async fn take_up(local: Rc<Local>, refresh: Arc<Notify>) {
         refresh.notified().await;
         // A turn takes up the snapshot; the tick starts the timers of its plugins.
         local.with(Worker::tick);
+    }
+}
+
+/// Lets sessions go when the process is short of something.
+async fn shed(local: Rc<Local>, mut shedding: watch::Receiver<Option<Shedding>>) {
+    while shedding.changed().await.is_ok() {
+        let plan = *shedding.borrow_and_update();
+        local.with(|worker| worker.shed(plan));
+    }
+}
+
+/// Shows how late the worker is with what is due.
+async fn beat(shared: Arc<Shared>, number: usize, began: Instant) {
+    let beat = &shared.beats[number];
+    loop {
+        let due = Instant::now() + BEAT;
+        beat.expect(due - began);
+        tokio::time::sleep_until(due.into()).await;
+        let late = due.elapsed();
+        beat.came(late);
+        shared.stats[number].turns.delay.record(u64::try_from(late.as_nanos()).unwrap_or(u64::MAX));
     }
 }
 

@@ -1,8 +1,9 @@
 //! The accept loop.
 
-use super::{Gate, Rate, handshake};
+use super::{Gate, Rate, handshake, refuse};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -52,7 +53,10 @@ pub(super) async fn run(gate: &Rc<Gate>, source: &impl Source) {
 }
 
 fn enter(gate: &Rc<Gate>, stream: TcpStream, peer: SocketAddr) {
-    let Some(admission) = gate.admit(peer.ip()) else { return };
+    let admission = match gate.admit_stream(peer.ip(), stream.as_raw_fd()) {
+        Ok(admission) => admission,
+        Err(reason) => return refuse::refuse(gate, stream, peer, reason),
+    };
     // Messages leave when the turn ends; the kernel is not to wait for more. It fails only if the peer is gone.
     let _ = stream.set_nodelay(true);
     handshake::begin(gate, stream, peer, admission);
@@ -168,12 +172,14 @@ mod tests {
             limits: Limits::default(),
             accept_rate: 0,
             resume: None,
+            records_opens: true,
         };
         let admissions = Admissions::new(&Limits { connections: 10, ..Limits::default() });
         let listener = Listener { spec, admissions, tls: None, quic: None, rules: None, workers: 1 };
         let local = Local::new(worker, std::time::Instant::now());
         let stop = tokio::sync::watch::channel(false).1;
-        (Rc::new(Gate { listener: Arc::new(listener), local, stop }), stats)
+        let overload = Arc::default();
+        (Rc::new(Gate { listener: Arc::new(listener), local, stop, overload, told: Cell::new(0) }), stats)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Sockets: bound before anything starts, one a listener and worker.
 
-use super::{Admissions, Listener, ListenerSpec, Protocol};
+use super::{Admissions, Listener, ListenerSpec, Overload, Protocol};
 use crate::upgrade::Rules;
 use crate::{quic, tls};
 use socket2::{Domain, Socket as RawSocket, Type};
@@ -67,6 +67,7 @@ pub struct Listeners {
 pub struct Share {
     pub(super) sockets: Vec<(Arc<Listener>, Socket)>,
     pub(super) stop: watch::Receiver<bool>,
+    pub(super) overload: Arc<Overload>,
 }
 
 #[derive(Debug)]
@@ -76,15 +77,19 @@ pub(super) enum Socket {
 }
 
 /// Binds every listener for so many workers: one share each. Nothing is accepted before [`Share::serve`], though the kernel lets TCP
-/// clients connect from now on.
+/// clients connect from now on. `overload` is asked before each connection.
 ///
 /// # Errors
 /// The first listener that cannot be. What was bound before it is let go.
-pub fn bind(specs: Vec<ListenerSpec>, workers: usize) -> Result<(Listeners, Vec<Share>), BindError> {
+pub fn bind(
+    specs: Vec<ListenerSpec>,
+    workers: usize,
+    overload: &Arc<Overload>,
+) -> Result<(Listeners, Vec<Share>), BindError> {
     let (stop, stopped) = watch::channel(false);
     let mut addresses = Vec::new();
-    let mut shares: Vec<_> =
-        (0..workers).map(|_| Share { sockets: Vec::new(), stop: stopped.clone() }).collect();
+    let share = || Share { sockets: Vec::new(), stop: stopped.clone(), overload: Arc::clone(overload) };
+    let mut shares: Vec<_> = (0..workers).map(|_| share()).collect();
     for spec in specs {
         let listener = Arc::new(prepare(spec, workers)?);
         let mut address = listener.spec.bind;

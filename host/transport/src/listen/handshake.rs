@@ -1,4 +1,4 @@
-//! From a stream that was accepted to a session: TLS and the WebSocket upgrade, in a task of their own and within a time.
+//! From a stream that was accepted to a session: TLS and the WebSocket upgrade, in a task of their own and each within its time.
 
 use super::{Admission, Gate, Protocol};
 use crate::carrier::Carrier;
@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use weir_codec::{Decoder, Wire, session, websocket};
 use weir_core::{CloseReason, Kind, Lane, Opening, TlsInfo};
@@ -28,12 +29,7 @@ pub(super) fn begin(gate: &Rc<Gate>, stream: TcpStream, peer: SocketAddr, admiss
     }
     let gate = Rc::clone(gate);
     tokio::task::spawn_local(async move {
-        let limit = gate.spec().limits.handshake_timeout;
-        let refused = match tokio::time::timeout(limit, shake(&gate, stream, peer, admission)).await {
-            Ok(Ok(())) => return,
-            Ok(Err(reason)) => reason,
-            Err(_) => CloseReason::HandshakeTimeout,
-        };
+        let Err(refused) = shake(&gate, stream, peer, admission).await else { return };
         tracing::debug!(listener = &*gate.spec().name, %peer, reason = refused.label(), "handshake failed");
         gate.refuse(refused);
     });
@@ -48,7 +44,10 @@ async fn shake(
     let Some(config) = &gate.listener.tls else {
         return speak(gate, stream, peer, None, admission).await;
     };
-    let accepted = TlsAcceptor::from(Arc::clone(config)).accept(Mooring::Moored(stream)).await;
+    let limit = gate.spec().limits.handshake_timeout;
+    let accepted =
+        timeout(limit, TlsAcceptor::from(Arc::clone(config)).accept(Mooring::Moored(stream))).await;
+    let accepted = accepted.map_err(|_| CloseReason::HandshakeTimeout)?;
     let stream = accepted.map_err(|error| {
         tracing::debug!(listener = &*gate.spec().name, %peer, %error, "TLS handshake failed");
         tls::reason(&error)
@@ -78,8 +77,11 @@ async fn speak<S: MobileStream>(
     }
     let Some(rules) = &gate.listener.rules else { return Err(CloseReason::Protocol) };
     let limits = &gate.spec().limits;
-    let patience = limits.handshake_timeout;
-    let upgraded = upgrade::upgrade(stream, rules, limits.handshake_timeout).await?;
+    let patience = limits.upgrade_timeout;
+    let closed = || gate.closed_to().map(|reason| gate.unavailable(reason));
+    let limit = limits.upgrade_timeout;
+    let upgraded = timeout(limit, upgrade::upgrade(stream, rules, limit, closed)).await;
+    let upgraded = upgraded.map_err(|_| CloseReason::UpgradeTimeout)??;
     let role = websocket::Role::Server;
     let limits = websocket::Limits { message: limits.message, fragments: limits.fragments };
     let wire = match upgraded.deflate {

@@ -5,24 +5,29 @@ mod admission;
 mod bind;
 mod handshake;
 mod network;
+mod overload;
 mod rate;
+mod refuse;
 
 pub(crate) use admission::Admission;
 pub use bind::{BindError, Listeners, Share, bind};
+pub use overload::Overload;
 pub(crate) use rate::Rate;
 
 use crate::drive::{Driver, Link, Unread};
 use crate::local::Local;
 use crate::record;
 use crate::resume::Tokens;
-use crate::upgrade::Rules;
+use crate::upgrade::{Rules, Unavailable};
 use admission::Admissions;
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::watch;
 use weir_codec::Framing;
-use weir_core::{CloseReason, Kind, Limits, ListenerId, Opening};
+use weir_core::{CloseReason, Kind, Limits, ListenerId, Opening, Worker};
 
 /// A listener, as the configuration has it.
 #[derive(Clone, Debug)]
@@ -43,6 +48,8 @@ pub struct ListenerSpec {
     pub accept_rate: u32,
     /// Where sessions wait for clients that lost their connections: what makes their tokens, the same as the snapshot's.
     pub resume: Option<Arc<Tokens>>,
+    /// Whether the log has a record of each session that opens; of those that end it has one in any case.
+    pub records_opens: bool,
 }
 
 /// What is spoken at a listener.
@@ -94,6 +101,9 @@ pub(crate) struct Gate {
     pub(crate) local: Rc<Local>,
     /// See [`Listeners::stop`].
     pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) overload: Arc<Overload>,
+    /// Refused connections that are being told so.
+    pub(crate) told: Cell<usize>,
 }
 
 impl Gate {
@@ -101,9 +111,38 @@ impl Gate {
         &self.listener.spec
     }
 
-    /// A place for another connection from there, or `None`, counted.
-    pub(crate) fn admit(&self, peer: IpAddr) -> Option<Admission> {
-        self.listener.admissions.enter(peer).map_err(|reason| self.refuse(reason)).ok()
+    /// A place for another connection from there, or why there is none, counted.
+    pub(crate) fn admit(&self, peer: IpAddr) -> Result<Admission, CloseReason> {
+        let entered = if self.overload.is_refusing() {
+            Err(CloseReason::Overload)
+        } else {
+            self.listener.admissions.enter(peer)
+        };
+        entered.inspect_err(|reason| self.refuse(*reason))
+    }
+
+    /// The same for a connection that has a descriptor of its own.
+    pub(crate) fn admit_stream(&self, peer: IpAddr, descriptor: RawFd) -> Result<Admission, CloseReason> {
+        if self.overload.is_beyond(descriptor) {
+            self.refuse(CloseReason::Overload);
+            return Err(CloseReason::Overload);
+        }
+        self.admit(peer)
+    }
+
+    /// Why a request that is there now is not to become a session, though its connection was let in.
+    pub(crate) fn closed_to(&self) -> Option<CloseReason> {
+        if *self.stop.borrow() {
+            Some(CloseReason::Shutdown)
+        } else {
+            self.overload.is_refusing().then_some(CloseReason::Overload)
+        }
+    }
+
+    /// The answer to a WebSocket client that is refused for this reason.
+    pub(crate) fn unavailable(&self, reason: CloseReason) -> Unavailable {
+        let random = self.local.with(Worker::random);
+        Unavailable::new(reason, self.overload.retry(), random)
     }
 
     /// Whether so many connections come from there that a client which has not shown that it receives what is sent there may not take
@@ -126,10 +165,14 @@ impl Gate {
         admission: Admission,
     ) {
         let (wire, peer, listener) = (opening.wire.clone(), Arc::clone(&opening.peer), opening.listener);
+        let recorded = self.spec().records_opens && record::is_on();
+        let tls = opening.tls.clone().filter(|_| recorded);
         let opened = self.local.with(|worker| {
             let id = worker.open(opening)?;
             unread.lanes.iter().for_each(|lane| worker.lane_opened(id, *lane));
-            record::opened(worker, id, listener, &peer);
+            if recorded {
+                record::opened(worker, id, listener, &peer, tls.as_ref());
+            }
             if *self.stop.borrow() {
                 // The others were told while it was in its handshakes.
                 worker.close(id, CloseReason::Shutdown);
@@ -170,7 +213,13 @@ impl Share {
     pub fn serve(self, local: &Rc<Local>) -> std::io::Result<Serving> {
         let mut endpoints = Vec::new();
         for (listener, socket) in self.sockets {
-            let gate = Rc::new(Gate { listener, local: Rc::clone(local), stop: self.stop.clone() });
+            let gate = Rc::new(Gate {
+                listener,
+                local: Rc::clone(local),
+                stop: self.stop.clone(),
+                overload: Arc::clone(&self.overload),
+                told: Cell::new(0),
+            });
             let mut stop = self.stop.clone();
             let stopped = async move {
                 // An error means that the `Listeners` are gone, which stops nothing.

@@ -42,7 +42,7 @@ pub(crate) async fn run(gate: &Rc<Gate>, endpoint: &Endpoint) {
             continue;
         }
         rate.ready().await;
-        let Some(admission) = gate.admit(peer) else {
+        let Ok(admission) = gate.admit(peer) else {
             incoming.refuse();
             continue;
         };

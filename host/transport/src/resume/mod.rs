@@ -12,6 +12,7 @@ pub use tokens::Tokens;
 use crate::drive::{Driver, Unread};
 use crate::listen::{Admission, Gate};
 use crate::record;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use weir_core::{CloseReason, Hello, Opening, SessionId};
@@ -68,8 +69,9 @@ impl Gate {
         // It fails only if the connection has broken.
         let cargo = link.pack().map_err(|_| CloseReason::ClientReset)?;
         let (listener, stop) = (Arc::clone(&self.listener), self.stop.clone());
+        let overload = Arc::clone(&self.overload);
         let arrival: Arrival = Box::new(move |local| {
-            let gate = Gate { listener, local: Rc::clone(local), stop };
+            let gate = Gate { listener, local: Rc::clone(local), stop, overload, told: Cell::new(0) };
             match L::unpack(cargo) {
                 Ok(link) => {
                     gate.take_up(Return { session, received, opening, link, unread, admission });

@@ -1,6 +1,6 @@
 //! Certificates from PEM files.
 
-use super::provider;
+use super::{provider, resumption};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -17,6 +17,8 @@ pub struct Files {
     pub key: PathBuf,
     /// Authorities of client certificates. If there are any, a client must have a certificate.
     pub client_ca: Option<PathBuf>,
+    /// Whether clients get tickets with which they come back without a whole handshake.
+    pub tickets: bool,
 }
 
 /// What is wrong with which file.
@@ -54,7 +56,8 @@ pub enum TlsError {
     },
 }
 
-/// Reads the files and makes of them what a listener needs. Session tickets are rustls's default: none is kept between runs.
+/// Reads the files and makes of them what a listener needs: one for all workers. The key of its tickets is its own, made anew every
+/// six hours and never written down: a ticket is good for this listener alone, whose clients had to show what it asks for.
 ///
 /// # Errors
 /// Which file, what is wrong with it, and what to do.
@@ -75,7 +78,7 @@ pub fn load(files: &Files) -> Result<Arc<ServerConfig>, TlsError> {
             builder.with_client_cert_verifier(verifier.map_err(|error| content(path, error.to_string()))?)
         }
     };
-    let config = builder.with_single_cert(certificates, key).map_err(|error| match error {
+    let mut config = builder.with_single_cert(certificates, key).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => {
             TlsError::Mismatch { cert: files.cert.clone(), key: files.key.clone() }
         }
@@ -84,6 +87,7 @@ pub fn load(files: &Files) -> Result<Arc<ServerConfig>, TlsError> {
         }
         error => content(&files.key, error.to_string()),
     })?;
+    resumption(&mut config, files.tickets).map_err(|error| content(&files.cert, error.to_string()))?;
     Ok(Arc::new(config))
 }
 

@@ -10,6 +10,8 @@ pub use self_signed::{SelfSigned, self_signed};
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::server::NoServerSessionStorage;
 use std::io;
 use std::sync::Arc;
 use weir_core::CloseReason;
@@ -21,6 +23,19 @@ pub(crate) const WEIR: &[u8] = b"weir/1";
 /// Named rather than installed for the process: what else is in the process chooses its own.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// Sets how clients resume sessions (RFC 8446, section 2.2): by tickets that hold the session, so that nothing is kept here however
+/// many clients there are; or not at all. What comes with 0-RTT can be replayed by anybody who saw it, so it is off.
+fn resumption(config: &mut ServerConfig, tickets: bool) -> Result<(), rustls::Error> {
+    config.max_early_data_size = 0;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    if tickets {
+        config.ticketer = Ticketer::new()?;
+    } else {
+        config.send_tls13_tickets = 0;
+    }
+    Ok(())
 }
 
 /// The same, for one application protocol.

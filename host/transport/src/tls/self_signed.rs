@@ -1,6 +1,6 @@
 //! A certificate for loopback use, made at start.
 
-use super::provider;
+use super::{provider, resumption};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
@@ -49,7 +49,7 @@ pub fn self_signed() -> Result<SelfSigned, rcgen::Error> {
         // Writing to a string does not fail.
         let _ = write!(sha256_hex, "{byte:02x}");
     }
-    let config = ServerConfig::builder_with_provider(provider())
+    let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .and_then(|builder| {
             builder.with_no_client_auth().with_single_cert(
@@ -58,6 +58,7 @@ pub fn self_signed() -> Result<SelfSigned, rcgen::Error> {
             )
         })
         .map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
+    resumption(&mut config, true).map_err(|_| rcgen::Error::RingUnspecified)?;
     Ok(SelfSigned {
         config: Arc::new(config),
         pem: certificate.pem(),

@@ -2,8 +2,10 @@
 
 mod origin;
 mod rules;
+mod unavailable;
 
 pub(crate) use rules::Rules;
+pub(crate) use unavailable::Unavailable;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -42,15 +44,20 @@ pub(crate) struct Upgraded<S> {
     pub(crate) hello: bool,
 }
 
-/// Answers the client's request.
+/// Answers the client's request. `closed` is asked when the request is there, and says why it is refused whatever it is.
 pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     rules: &Rules,
     patience: Duration,
+    closed: impl Fn() -> Option<Unavailable>,
 ) -> Result<Upgraded<S>, CloseReason> {
     let asked = RefCell::new(Asked::Nothing);
     let service = service_fn(|request: Request<hyper::body::Incoming>| {
         let response = match rules.judge(&request) {
+            Ok(_) if let Some(why) = closed() => {
+                *asked.borrow_mut() = Asked::InVain(why.reason);
+                why.response()
+            }
             Ok(agreement) => {
                 let deflate = agreement.deflate.map(|deflate| deflate.window);
                 let hello = agreement.hello;
@@ -64,12 +71,7 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         };
         ready(Ok::<_, Infallible>(response))
     });
-    let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience)
-        .max_buf_size(HEAD)
-        .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = http(patience).serve_connection(TokioIo::new(stream), service);
     // Without shutdown, and without hyper's own upgrades: the stream comes back as it went in, and nothing of hyper stays with it.
     let served = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
     let (stream, leftover) = {
@@ -83,7 +85,11 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         }
         // Somebody looked whether anyone listens.
         (Ok(()), Asked::Nothing) => Err(CloseReason::Client),
-        (Err(error), _) if error.is_timeout() => Err(CloseReason::HandshakeTimeout),
+        (Ok(()), Asked::InVain(reason)) => {
+            hang_up(stream).await;
+            Err(reason)
+        }
+        (Err(error), _) if error.is_timeout() => Err(CloseReason::UpgradeTimeout),
         (Err(error), Asked::Nothing) if !error.is_parse() => Err(CloseReason::ClientReset),
         _ => {
             hang_up(stream).await;
@@ -92,11 +98,36 @@ pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     }
 }
 
+/// Answers whatever the client asks with why it is not let in.
+pub(crate) async fn turn_away<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    stream: S,
+    patience: Duration,
+    why: &Unavailable,
+) {
+    let service = service_fn(|_: Request<hyper::body::Incoming>| ready(Ok::<_, Infallible>(why.response())));
+    let mut connection = http(patience).serve_connection(TokioIo::new(stream), service);
+    if poll_fn(|cx| connection.poll_without_shutdown(cx)).await.is_ok() {
+        hang_up(connection.into_parts().io.into_inner()).await;
+    }
+}
+
+fn http(patience: Duration) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(HEAD).max_headers(HEADERS);
+    http
+}
+
 #[derive(Debug)]
 enum Asked {
     Nothing,
     SomethingElse,
-    Upgrade { request: Vec<(Box<str>, Box<str>)>, deflate: Option<Window>, hello: bool },
+    /// It was right, and is refused all the same.
+    InVain(CloseReason),
+    Upgrade {
+        request: Vec<(Box<str>, Box<str>)>,
+        deflate: Option<Window>,
+        hello: bool,
+    },
 }
 
 fn agreed(agreement: Agreement) -> Response<Full<Bytes>> {
@@ -117,14 +148,20 @@ fn agreed(agreement: Agreement) -> Response<Full<Bytes>> {
 }
 
 fn refused(refusal: &Refusal) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(format!("{}\n", refusal.text)));
-    *response.status_mut() = refusal.status;
+    let mut response = told(refusal.status, refusal.text);
+    for (name, value) in refusal.headers {
+        response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// A sentence for a person, and the end of the connection.
+fn told(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(format!("{text}\n")));
+    *response.status_mut() = status;
     let headers: &mut HeaderMap = response.headers_mut();
     headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
-    for (name, value) in refusal.headers {
-        headers.insert(name, header::HeaderValue::from_static(value));
-    }
     response
 }
 

@@ -17,7 +17,7 @@ use weir_core::{
     Chain, CloseReason, ClusterPolicy, Directory, Kind, Limits, ListenerId, ListenerPolicy, Route, Snapshot,
     Transport, Worker, WorkerId, WorkerStats,
 };
-use weir_transport::{ListenerSpec, Listeners, Local, Protocol, Serving, bind};
+use weir_transport::{ListenerSpec, Listeners, Local, Overload, Protocol, Serving, bind};
 
 /// Longer than anything here takes, unless it never ends.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,6 +36,7 @@ pub(crate) struct Gateway {
     pub(crate) listeners: Listeners,
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) serving: Serving,
+    pub(crate) overload: Arc<Overload>,
 }
 
 impl Entrance {
@@ -119,17 +120,19 @@ impl Gateway {
                 limits: entrance.limits,
                 accept_rate: 0,
                 resume: None,
+                records_opens: true,
             });
         }
         let stats = Arc::new(WorkerStats::new(specs.len(), snapshot.clusters.len()));
         let source = Arc::new(ArcSwap::from_pointee(snapshot));
         let worker = Worker::new(WorkerId(0), source, Arc::new(Directory::new(1)), stats.clone(), 1, 7);
         let local = Local::new(worker, Instant::now());
-        let (listeners, mut shares) = bind(specs, 1).unwrap();
+        let overload: Arc<Overload> = Arc::default();
+        let (listeners, mut shares) = bind(specs, 1, &overload).unwrap();
         let serving = shares.remove(0).serve(&local).unwrap();
         let timers = local.clone();
         tokio::task::spawn_local(async move { timers.run_timers().await });
-        Self { local, listeners, stats, serving }
+        Self { local, listeners, stats, serving, overload }
     }
 
     pub(crate) fn address(&self, listener: usize) -> SocketAddr {

@@ -9,6 +9,7 @@ mod ends;
 mod hold;
 mod lanes;
 mod mail;
+mod overload;
 mod pressure;
 mod rates;
 mod resume;
@@ -215,7 +216,12 @@ pub(super) fn line() -> Wire {
 
 impl Bench {
     pub(super) fn new(listeners: Vec<ListenerPolicy>) -> Self {
-        let cluster = |name: &str| ClusterPolicy { name: name.into(), queue: 1000, wire: line() };
+        let cluster = |name: &str| ClusterPolicy {
+            name: name.into(),
+            queue: 1000,
+            write_timeout: Duration::from_secs(30),
+            wire: line(),
+        };
         let mut snapshot = Snapshot {
             version: 0,
             listeners,

@@ -448,3 +448,45 @@ fn a_client_that_stops_reading_between_the_marks_is_timed_too() {
         assert_eq!(bench.end(id), Some((CloseReason::SlowConsumer, 1008)), "{taken} taken");
     }
 }
+
+#[test]
+fn an_upstream_that_takes_nothing_is_given_up_and_its_session_is_told() {
+    let mut policy = listener(Transport::WebSocket, Route::Cluster(crate::ClusterId(0)), Vec::new());
+    policy.limits.idle_timeout = Duration::from_secs(75);
+    policy.limits.ping_interval = Duration::ZERO;
+    let mut bench = Bench::new(vec![policy]);
+    let [id, other] = [bench.open(0), bench.open(0)];
+    let upstreams = bench.connect();
+    while bench.say(id, &"x".repeat(99)) == Flow::Continue {}
+    let queued = bench.worker.queue(upstreams[0]).unwrap().bytes();
+    bench.worker.blocked(upstreams[0]);
+    bench.wait(29_000);
+    // A little is enough for another thirty seconds.
+    bench.worker.written(upstreams[0], Lane::ONLY, 1);
+    bench.worker.blocked(upstreams[0]);
+    bench.wait(29_000);
+    assert_eq!(bench.end(upstreams[0]), None);
+    bench.wait(1_010);
+    assert_eq!(bench.end(upstreams[0]), Some((CloseReason::UpstreamTimeout, 1014)));
+    assert!(bench.take(id).contains(r"\x03\xf6upstream took nothing for too long"));
+    bench.worker.peer_ended(id, Some(None));
+    assert_eq!(bench.end(id), Some((CloseReason::UpstreamTimeout, 1014)));
+    assert!(bench.is_read(other), "the other one's upstream has nothing to take");
+    let dropped = &bench.stats.clusters[0].delivery.dropped;
+    assert_eq!(dropped.of(crate::DropReason::UpstreamEnded).value(), queued as u64 / 100);
+    bench.worker.release(upstreams[0]);
+    assert_eq!(bench.stats.clusters[0].closed.of(CloseReason::UpstreamTimeout).value(), 1);
+}
+
+#[test]
+fn an_upstream_without_a_write_timeout_may_take_nothing_for_ever() {
+    let policy = listener(Transport::Tcp, Route::Cluster(crate::ClusterId(0)), Vec::new());
+    let mut bench = Bench::new(vec![policy]);
+    bench.reload(|snapshot| snapshot.clusters[0].write_timeout = Duration::ZERO);
+    let id = bench.open(0);
+    let upstreams = bench.connect();
+    while bench.say(id, &"x".repeat(99)) == Flow::Continue {}
+    bench.worker.blocked(upstreams[0]);
+    bench.wait(1_000_000);
+    assert_eq!((bench.end(upstreams[0]), bench.end(id)), (None, None));
+}
