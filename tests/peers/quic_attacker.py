@@ -46,7 +46,8 @@ class Client:
         self.open = False
         self.early = False
         self.read = b""
-        self.quic.connect(("127.0.0.1", port), now=time.monotonic())
+        self.peer = ("127.0.0.1", port)
+        self.quic.connect(self.peer, now=time.monotonic())
 
     def flush(self) -> int:
         sent = 0
@@ -69,7 +70,7 @@ class Client:
                     data = self.socket.recv(65536)
                 except OSError:
                     break
-                self.quic.receive_datagram(data, ("127.0.0.1", 0), time.monotonic())
+                self.quic.receive_datagram(data, self.peer, time.monotonic())
         due = self.quic.get_timer()
         if due is not None and due <= time.monotonic():
             self.quic.handle_timer(time.monotonic())

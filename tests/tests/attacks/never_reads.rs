@@ -9,7 +9,8 @@ use weir_tests::client::{Client, u32be};
 use weir_tests::peer::resident_kib;
 use weir_tests::wait_for;
 
-const QUEUE_KIB: u64 = 64;
+/// The default of `queue`.
+const QUEUE_KIB: u64 = 256;
 const GRACE: Duration = Duration::from_secs(2);
 /// Of each message: short enough to be copied into the queue of each member.
 const SIZE: usize = 1_000;
@@ -17,15 +18,21 @@ const SIZE: usize = 1_000;
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_queue_is_held_and_the_others_get_everything() {
     let _alone = alone();
-    let deaf = scaled(200, 1_000);
+    let deaf = scaled(100, 1_000);
     let gateway = gateway(
         r#"
+[[listener]]
+name = "deaf"
+protocol = "tcp"
+route = "drop"
+join = ["room"]
+limits = { slow_grace = "2s" }
 [[listener]]
 name = "member"
 protocol = "tcp"
 route = "drop"
 join = ["room"]
-limits = { queue = "64KiB", slow_grace = "2s" }
+limits = { slow_grace = "2s" }
 [[listener]]
 name = "speaker"
 protocol = "tcp"
@@ -33,10 +40,10 @@ route = "group:room"
 join = []
 "#,
     );
-    let member = gateway.address("member");
+    let (member, silent) = (gateway.address("member"), gateway.address("deaf"));
     let mut deaf_ones = Vec::new();
     for _ in 0..deaf {
-        deaf_ones.push(Client::tcp_of_few_bytes(member, u32be()).await.unwrap());
+        deaf_ones.push(Client::tcp_of_few_bytes(silent, u32be()).await.unwrap());
     }
     let mut members = Vec::new();
     for _ in 0..4 {
@@ -85,6 +92,10 @@ join = []
     // One more for each, so that nobody waits for the last one: it is what tells them that it was.
     said.store(count + 1, Ordering::Release);
     speaker.send(&[0; SIZE]).await.unwrap();
+    let all = 4 * (count as u64 + 1);
+    gateway.settle("everybody else gets everything", |metrics| {
+        metrics.sum("messages_delivered", &[("listener", "member")]) == all
+    });
     let mut times = Vec::new();
     for member in listening {
         let member = member.await.unwrap();

@@ -4,6 +4,7 @@ use crate::rig::{alone, closed, figure, gateway};
 use socket2::{Domain, Socket, Type};
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::time::Duration;
 use weir_tests::raw::{Frame, Raw, masked};
 use weir_tests::wait_for;
 
@@ -58,12 +59,21 @@ join = []
     socket.connect(&gateway.address("deaf").into()).unwrap();
     let mut deaf = Raw::over(socket.into());
     deaf.upgrade();
-    // Until nothing more goes to the deaf one.
+    // Until nothing more goes to the deaf one: the kernel takes nothing of a whole burst.
     let mut speaker = TcpStream::connect(gateway.address("speaker")).unwrap();
-    let message = [&4_000_u32.to_be_bytes()[..], &[b'x'; 4_000]].concat();
-    wait_for("a full queue", || {
-        speaker.write_all(&message.repeat(100)).unwrap();
-        gateway.metrics().sum("messages_dropped", &[("reason", "queue_full")]) > 100
+    let burst = [&4_000_u32.to_be_bytes()[..], &[b'x'; 4_000]].concat().repeat(50);
+    let sums = || {
+        let metrics = gateway.metrics();
+        ["messages_offered", "messages_delivered"].map(|name| metrics.sum(name, &[("listener", "deaf")]))
+    };
+    let mut offered = 0;
+    wait_for("a client that takes nothing more", || {
+        let before = sums();
+        speaker.write_all(&burst).unwrap();
+        offered += 50;
+        wait_for("all are offered", || sums()[0] == offered);
+        std::thread::sleep(Duration::from_millis(50));
+        before[1] == sums()[1]
     });
     for number in 0..PINGS {
         assert!(deaf.write(&masked(0x89, &[number])));

@@ -90,6 +90,7 @@ async fn gaps_hold_no_more_than_the_windows() {
         let mut peer = Peer::start("quic_attacker.py", &[&["gaps", &port(&gateway)], &numbers[..]].concat());
         let sent = peer.said()["sent"].as_u64().unwrap();
         let each = peak_kib(gateway.pid()).saturating_sub(before) as f64 / connections as f64;
+        let during = honest.stop();
         // An honest client of the same endpoint goes on, with a message longer than its window too.
         for message in [&b"hello"[..], &vec![7; 1 << 20]] {
             lane.send(message).await.unwrap();
@@ -97,7 +98,6 @@ async fn gaps_hold_no_more_than_the_windows() {
         }
         peer.order("enough");
         let ended = peer.finish()["ended"].clone();
-        let during = honest.stop();
         figure(
             "QUIC: gap flood",
             &format!(

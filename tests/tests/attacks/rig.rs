@@ -31,9 +31,7 @@ pub(crate) fn gateway(listeners: &str) -> Gateway {
 /// The same with so many workers.
 pub(crate) fn start(workers: usize, listeners: &str) -> Gateway {
     let bound = listeners.replace("\nprotocol", "\nbind = \"127.0.0.1:0\"\nprotocol");
-    let config = format!(
-        "[admin]\nbind = \"127.0.0.1:0\"\n[runtime]\nworkers = {workers}\n[log]\nlevel = \"warn\"\n{bound}"
-    );
+    let config = format!("[admin]\nbind = \"127.0.0.1:0\"\n[runtime]\nworkers = {workers}\n{bound}");
     Gateway::prepare(&config, &[]).with(|dir| Authority::default().write(dir)).start()
 }
 

@@ -3,7 +3,7 @@
 use crate::crowd;
 use crate::honest::Times;
 use crate::rig::{alone, figure, scaled, start};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -43,16 +43,16 @@ fn all_come_back_at_once_at_the_accept_rate() {
     let before = resident_kib(gateway.pid());
     forget_peak(gateway.pid());
 
-    let barrier = Arc::new(Barrier::new(count + 1));
+    let (barrier, began) = (Arc::new(Barrier::new(count + 1)), Arc::new(OnceLock::new()));
     let back = runtime.block_on(async {
         let tasks: Vec<_> = sessions
             .into_iter()
             .enumerate()
             .map(|(number, old)| {
-                let barrier = Arc::clone(&barrier);
+                let (barrier, began) = (Arc::clone(&barrier), Arc::clone(&began));
                 tokio::spawn(async move {
                     barrier.wait().await;
-                    let began = Instant::now();
+                    let began = began.get_or_init(Instant::now);
                     // Without a goodbye, and whoever is refused tries again: that is a storm.
                     drop(old);
                     let (mut tries, mut session_again) = (1, session(address, number).await);
@@ -87,8 +87,8 @@ fn all_come_back_at_once_at_the_accept_rate() {
             peak as f64 / count as f64
         ),
     );
-    // A tenth of a second's worth comes at once, on each worker; and their clocks begin before the test's.
-    assert!(times.most() > least.mul_f64(0.85), "the rate was not held");
+    // A tenth of a second's worth may come at once.
+    assert!(times.most() > least.mul_f64(0.9), "the rate was not held");
     // The old session and the new one: less than what one handshake may hold.
     assert!(peak < count as u64 * 16, "{peak} KiB");
     let metrics = gateway.settle("all are there", |metrics| metrics.sum("sessions", &[]) == count as u64);

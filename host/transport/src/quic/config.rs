@@ -1,5 +1,6 @@
 //! Limits of QUIC endpoints: quinn's defaults are not for the open internet.
 
+use super::offload;
 use crate::listen::Listener;
 use crate::tls;
 use quinn::crypto::rustls::QuicServerConfig;
@@ -69,5 +70,10 @@ pub(crate) fn server_config(
 
 /// One worker's endpoint on its own socket.
 pub(crate) fn endpoint(listener: &Listener, socket: UdpSocket) -> io::Result<Endpoint> {
-    Endpoint::new(EndpointConfig::default(), listener.quic.clone(), socket, Arc::new(TokioRuntime))
+    let same = socket.try_clone()?;
+    let endpoint =
+        Endpoint::new(EndpointConfig::default(), listener.quic.clone(), socket, Arc::new(TokioRuntime))?;
+    // A kernel without the option does not do it either.
+    let _ = offload::one_by_one(&same);
+    Ok(endpoint)
 }
