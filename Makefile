@@ -3,6 +3,7 @@
 #   make run      builds all, starts the gateway with two of the shipped plugins, prints what to try
 #   make test     everything that must be green: format, lints, docs, licences, units, guests, end to end
 #   make bench    measures, and prints the figures of docs/performance.md
+#   make attacks  the peers that attack, as many as the machine's file limit allows: the figures of docs/robustness.md
 #   make conformance  every case of the Autobahn WebSocket suite, compression among them (half an hour and more)
 #   make fuzz     the fuzz targets for FUZZ_SECONDS each (their corpora run in `make test`)
 
@@ -23,7 +24,7 @@ export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 
 say = @printf '\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: build run test bench fuzz conformance host plugins guests lint format deny docs unit guest-tests sans-io e2e peers clean
+.PHONY: build run test bench fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests sans-io e2e peers clean
 
 build: host plugins
 
@@ -113,6 +114,12 @@ e2e: plugins guests peers
 	# With what the unit tests have built: other packages chosen would mean other features, and the engine compiled once more.
 	cargo build $(CHECKED) --workspace --exclude weir-tests --bin weir --tests
 	cargo test $(CHECKED) --package weir-tests
+
+# `make test` has them too, with fewer peers.
+attacks: peers
+	$(call say,attacks in the long form)
+	cargo build $(CHECKED) --workspace --exclude weir-tests --bin weir --tests
+	WEIR_ATTACKS=long cargo test $(CHECKED) --package weir-tests --test attacks
 
 # Clients and servers that we did not write.
 peers: $(VENV)/.ready target/node/.ready

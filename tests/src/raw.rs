@@ -25,7 +25,11 @@ pub enum Frame {
 impl Raw {
     /// Connects and says nothing.
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("a connection");
+        Self::over(TcpStream::connect(address).expect("a connection"))
+    }
+
+    /// Over a connection that is there, on which nothing was said.
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("an option");
         stream.set_read_timeout(Some(PATIENCE)).expect("an option");
         Self { stream, read: Vec::new() }
@@ -34,9 +38,14 @@ impl Raw {
     /// Connects and asks for a WebSocket, which is granted.
     pub fn websocket(address: SocketAddr) -> Self {
         let mut raw = Self::connect(address);
-        let (status, head) = raw.request(&format!("GET / HTTP/1.1\r\nHost: {address}\r\n{UPGRADE}\r\n"));
-        assert_eq!(status, 101, "{head}");
+        raw.upgrade();
         raw
+    }
+
+    /// Asks for a WebSocket, which is granted.
+    pub fn upgrade(&mut self) {
+        let (status, head) = self.request(&format!("GET / HTTP/1.1\r\nHost: gateway\r\n{UPGRADE}\r\n"));
+        assert_eq!(status, 101, "{head}");
     }
 
     /// Writes bytes; false when the other side is gone.

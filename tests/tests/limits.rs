@@ -1,4 +1,4 @@
-//! Rates, slow consumers, connections of one client, pings: what a client may take, what it sees when it wants more, and what counts it.
+//! Rates, slow consumers, connections of one client: what a client may take, what it sees when it wants more, and what counts it.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -322,32 +322,6 @@ limits = { connections_per_client = 3 }
     }
     assert!(Client::quic(quic).await.is_err());
     assert_eq!(refused("quic"), 1);
-}
-
-#[test]
-fn pings_are_answered_up_to_a_flood() {
-    let listener = "\n[[listener]]\nname = \"ws\"\nprotocol = \"websocket\"\nroute = \"echo\"\n";
-    let gateway = gateway(1, listener);
-    let mut socket = Raw::websocket(gateway.address("ws"));
-    let pings = |from: u8, to: u8| -> Vec<u8> { (from..to).flat_map(|at| masked(0x89, &[at])).collect() };
-    assert!(socket.write(&pings(0, 10)));
-    for at in 0..10 {
-        assert_eq!(socket.frame(), Frame::Frame(10, vec![at]), "each of one read");
-    }
-    // The gateway counts by its own second: one of two such bursts is within it.
-    let mut end = None;
-    while end.is_none() {
-        socket.write(&pings(0, 60));
-        while end.is_none() {
-            match socket.frame() {
-                Frame::Frame(10, _) => {}
-                other => end = Some(other),
-            }
-        }
-    }
-    assert_eq!(end, Some(Frame::Close(1008)));
-    socket.write(&masked(0x88, &1008_u16.to_be_bytes()));
-    gateway.settle("closed", |metrics| closed(metrics, "ping_flood") == 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Limits of QUIC endpoints: quinn's defaults are not for the open internet.
 
+use super::offload;
 use crate::listen::Listener;
 use crate::tls;
 use quinn::crypto::rustls::QuicServerConfig;
@@ -11,12 +12,16 @@ use weir_core::Limits;
 
 /// Streams that a client may have open: each is a lane with buffers of its own.
 const STREAMS: u32 = 16;
-/// Bytes that a client may send ahead on a stream, and on all together.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const RECEIVE_WINDOW: u32 = 1024 * 1024;
-/// Bytes that the gateway keeps until they are acknowledged.
-const SEND_WINDOW: u64 = 1024 * 1024;
-const DATAGRAM_BUFFER: usize = 1024 * 1024;
+/// Bytes that a client may send ahead on a stream, and so the most that is kept of one that has gaps (RFC 9000, section 2.2).
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// The same for all streams of a connection together: as much as waits for a client by default.
+const RECEIVE_WINDOW: u32 = 256 * 1024;
+/// Bytes that the gateway keeps until they are acknowledged. A client that acknowledges nothing holds them beside its queue.
+const SEND_WINDOW: u64 = 256 * 1024;
+/// Bytes of datagrams that wait to be handled, and to be sent. A client's that do not fit push out older ones.
+const DATAGRAM_BUFFER: usize = 256 * 1024;
+/// Bytes of a handshake that may arrive before those in front of them.
+const CRYPTO_BUFFER: usize = 16 * 1024;
 /// Connection attempts that wait to be accepted, for each worker, and bytes that are kept of them.
 const INCOMING: usize = 1024;
 const INCOMING_BUFFER: u64 = 16 * 1024;
@@ -41,6 +46,7 @@ pub(crate) fn server_config(
         .send_window(SEND_WINDOW)
         .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER))
         .datagram_send_buffer_size(DATAGRAM_BUFFER)
+        .crypto_buffer_size(CRYPTO_BUFFER)
         .keep_alive_interval((!limits.ping_interval.is_zero()).then_some(limits.ping_interval));
     let idle = if limits.idle_timeout.is_zero() {
         None
@@ -64,5 +70,10 @@ pub(crate) fn server_config(
 
 /// One worker's endpoint on its own socket.
 pub(crate) fn endpoint(listener: &Listener, socket: UdpSocket) -> io::Result<Endpoint> {
-    Endpoint::new(EndpointConfig::default(), listener.quic.clone(), socket, Arc::new(TokioRuntime))
+    let same = socket.try_clone()?;
+    let endpoint =
+        Endpoint::new(EndpointConfig::default(), listener.quic.clone(), socket, Arc::new(TokioRuntime))?;
+    // A kernel without the option does not do it either.
+    let _ = offload::one_by_one(&same);
+    Ok(endpoint)
 }

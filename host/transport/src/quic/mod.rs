@@ -2,6 +2,7 @@
 
 mod config;
 mod link;
+mod offload;
 
 pub(crate) use config::{endpoint, server_config};
 

@@ -70,6 +70,24 @@ fn half_open_is_noticed_well_before_the_idle_timeout() {
 }
 
 #[test]
+fn half_open_is_gone_before_75_seconds() {
+    for (transport, asked) in [(Transport::WebSocket, Some(30)), (Transport::Tcp, None)] {
+        let mut bench = Bench::new(vec![listener(transport, Route::Echo, Vec::new())]);
+        let id = bench.open(0);
+        let (mut second, mut first_ping) = (0, None);
+        while bench.is_read(id) {
+            bench.wait(1_000);
+            second += 1;
+            if !bench.take(id).is_empty() {
+                first_ping = first_ping.or(Some(second));
+            }
+        }
+        assert_eq!(first_ping, asked, "{transport:?}");
+        assert!(second <= 75, "{transport:?}: {second} seconds");
+    }
+}
+
+#[test]
 fn silence_ends_a_session_whose_heartbeats_are_far_apart() {
     let mut bench = websocket(Route::Echo, Vec::new());
     bench.reload(|snapshot| snapshot.listeners[0].limits.ping_interval = Duration::from_secs(70));

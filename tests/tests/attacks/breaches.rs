@@ -1,5 +1,6 @@
 //! Clients that break the rules: the close code, and the reason that is counted.
 
+use crate::rig::{alone, figure};
 use weir_tests::raw::{Frame, Raw, masked};
 use weir_tests::{Gateway, artifact};
 
@@ -93,6 +94,7 @@ fn breaches() -> Vec<(&'static str, Vec<u8>, u16, &'static str)> {
 
 #[test]
 fn over_websocket() {
+    let _alone = alone();
     let gateway = gateway();
     let address = gateway.address("ws");
     let mut expected = std::collections::BTreeMap::<_, u64>::new();
@@ -123,6 +125,13 @@ fn over_websocket() {
         assert_eq!(client.frame(), Frame::End);
         *expected.entry(reason).or_default() += 1;
     }
+    // As many fragments as are allowed are a message.
+    let mut client = Raw::websocket(address);
+    client.write(&[masked(0x01, b"x"), masked(0x00, b"").repeat(126), masked(0x80, b"y")].concat());
+    assert_eq!(client.frame(), Frame::Frame(1, b"xy".to_vec()));
+    client.write(&masked(0x88, &1000_u16.to_be_bytes()));
+    assert_eq!(client.frame(), Frame::Close(1000));
+    *expected.entry("client").or_default() += 1;
     let all: u64 = expected.values().sum();
     let metrics = gateway.settle("all closed", |metrics| metrics.sum("sessions_closed", &[]) == all);
     for (reason, count) in expected {
@@ -130,6 +139,13 @@ fn over_websocket() {
     }
     assert_eq!(metrics.sum("messages_received", &[]), all, "only what was fine");
     assert_eq!(metrics.sum("messages_delivered", &[]), all);
+    figure(
+        "invalid UTF-8, reserved bits, bad opcodes, unmasked frames, bad close codes",
+        &format!(
+            "{} breaches, each got the code of RFC 6455 and was counted by its reason",
+            breaches().len()
+        ),
+    );
 }
 
 #[test]
@@ -170,6 +186,7 @@ fn over_tcp_framings() {
         ("checked", &checked(sound, b"hi"), with(5, 0xff), "message_too_long"),
         ("checked", &checked(sound, b"hi"), sound.to_vec(), "truncated"),
     ];
+    let _alone = alone();
     let gateway = gateway();
     for (listener, fine, breach, reason) in &cases {
         let mut client = Raw::connect(gateway.address(listener));
@@ -189,4 +206,16 @@ fn over_tcp_framings() {
     }
     assert_eq!(metrics.sum("messages_received", &[]), all, "only what was fine");
     assert_eq!(metrics.sum("messages_delivered", &[]), all);
+    let checked = cases.iter().filter(|case| case.0 == "checked");
+    figure(
+        "CRC, magic or version wrong in a checked frame",
+        &format!(
+            "{} breaches, each closed the session and was counted by its reason; the log has 1002",
+            checked.count()
+        ),
+    );
+    for reason in ["bad_magic", "bad_version", "bad_checksum"] {
+        let line = gateway.wait_for_log(reason, |line| line["reason"] == reason);
+        assert_eq!(line["code"], 1002, "{reason}");
+    }
 }
