@@ -171,7 +171,8 @@ export class WeirClient {
       if (this.#outbox.wantsConfirmation) this.#heartbeat.soon();
     };
     const dead = () => this.#giveUp("a heartbeat was not answered", true);
-    this.#heartbeat = new Heartbeat({ interval, send, answered, dead, clock });
+    const waiting = () => this.#connection.buffered;
+    this.#heartbeat = new Heartbeat({ interval, send, answered, dead, waiting, clock });
   }
 
   #giveUp(reason, ready) {

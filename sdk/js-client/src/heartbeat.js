@@ -5,7 +5,8 @@ const SHORTEST = 100;
 
 /**
  * Asks now and then whether the gateway is there, and says when it is not. One ping is under way at a time. Any message
- * counts as a sign of life, so that a pong behind a long message is not missed.
+ * counts as a sign of life, so that a pong behind a long message is not missed; so do bytes that leave this machine, so that
+ * a ping behind one is not.
  */
 export class Heartbeat {
   #timer;
@@ -14,13 +15,14 @@ export class Heartbeat {
   #heard = 0;
   #last = -Infinity;
   #hurry = false;
+  #waited = 0;
 
   /**
    * `interval` in milliseconds. `send(echo)` sends a ping and gives back whatever `answered` is to be called with when its
-   * pong comes; `dead()` is called once, when nothing came in time.
+   * pong comes; `dead()` is called once, when nothing came in time; `waiting()` says how many bytes have not left yet.
    */
-  constructor({ interval, send, answered, dead, clock, roundTrip = new RoundTrip() }) {
-    Object.assign(this, { interval, send, answered, dead, clock, roundTrip });
+  constructor({ interval, send, answered, dead, waiting = () => 0, clock, roundTrip = new RoundTrip() }) {
+    Object.assign(this, { interval, send, answered, dead, waiting, clock, roundTrip });
     this.#schedule(interval);
   }
 
@@ -67,10 +69,14 @@ export class Heartbeat {
     this.#last = this.#heard = this.clock.now();
     const echo = String((this.#count += 1));
     this.#asked = { echo, at: this.#last, ticket: this.send(echo) };
+    this.#waited = this.waiting();
     this.#schedule(this.roundTrip.deadline);
   }
 
   #overdue() {
+    const waits = this.waiting();
+    if (waits < this.#waited) this.heard();
+    this.#waited = waits;
     const left = this.#heard + this.roundTrip.deadline - this.clock.now();
     if (left > 0) return this.#schedule(left);
     const { dead } = this;

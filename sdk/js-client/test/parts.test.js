@@ -63,13 +63,14 @@ test("round trips: 8 seconds at first, then one and a half times what is usual, 
 
 function beating() {
   const clock = new FakeClock();
-  const said = { pings: [], answered: [], dead: 0 };
+  const said = { pings: [], answered: [], dead: 0, waits: 0 };
   const heartbeat = new Heartbeat({
     interval: 20_000,
     clock,
     send: (echo) => said.pings.push(echo),
     answered: (ticket) => said.answered.push(ticket),
     dead: () => (said.dead += 1),
+    waiting: () => said.waits,
   });
   return { clock, said, heartbeat };
 }
@@ -87,9 +88,15 @@ test("a heartbeat that is answered goes on", () => {
   assert.equal(clock.timers, 0);
 });
 
-test("silence after a ping is the end, other messages are not silence", () => {
+test("silence after a ping is the end; other messages, and bytes that leave, are not silence", () => {
   const { clock, said, heartbeat } = beating();
+  said.waits = 1_000;
   clock.pass(20_000);
+  for (let i = 0; i < 5; i += 1) {
+    said.waits -= 1;
+    clock.pass(8_000);
+  }
+  assert.equal(said.dead, 0);
   for (let i = 0; i < 10; i += 1) {
     clock.pass(7_000);
     heartbeat.heard();
