@@ -56,16 +56,16 @@ impl Client {
     }
 
     pub(crate) fn start(options: Options) -> Self {
-        let room = Arc::new(Semaphore::new(options.queue_bytes));
+        let room = Arc::new(Semaphore::new(options.settings.queue_bytes));
         // Bounded by the room that each message takes before it gets in.
         let (queue, queued) = mpsc::unbounded_channel();
-        let (events, receiver) = mpsc::channel(options.events);
+        let (events, receiver) = mpsc::channel(options.settings.events);
         let (closing, closes) = watch::channel(false);
         let sender = Sender {
             queue,
             room: Arc::clone(&room),
-            queue_bytes: options.queue_bytes,
-            max_message: options.max_message,
+            queue_bytes: options.settings.queue_bytes,
+            max_message: options.settings.max_message,
         };
         tokio::spawn(Driver::new(options, queued, events, closes, room).run());
         Self { sender, events: receiver, closing, point: None }

@@ -45,7 +45,7 @@ impl<'a> Conversation<'a> {
         let welcome = welcome.as_ref();
         match welcome.filter(|welcome| welcome.kept()) {
             Some(welcome) => opened.lost = driver.outbox.resume(welcome.received),
-            None => opened.unconfirmed = driver.outbox.begin(&driver.options.greeting),
+            None => opened.unconfirmed = driver.outbox.begin(&driver.options.settings.greeting),
         }
         driver.token = welcome.map(|welcome| welcome.token.clone());
         driver
@@ -59,7 +59,7 @@ impl<'a> Conversation<'a> {
             opened.session.clone_from(&welcome.session);
             opened.window = welcome.window;
             opened.point = Some(ResumePoint { token: welcome.token.clone(), received: welcome.sent });
-            let longest = driver.options.heartbeat;
+            let longest = driver.options.settings.heartbeat;
             let interval = if welcome.idle.is_zero() { longest } else { longest.min(welcome.idle / 3) };
             Heartbeat::new(interval, Instant::now())
         });
@@ -182,7 +182,8 @@ impl<'a> Conversation<'a> {
     /// When a quarter of the queue went out without being confirmed, it is time to ask.
     fn ask_for_confirmation(&mut self) {
         let (messages, bytes) = self.driver.outbox.unconfirmed();
-        let much = messages > 0 && (bytes + messages * OVERHEAD) * 4 >= self.driver.options.queue_bytes;
+        let much =
+            messages > 0 && (bytes + messages * OVERHEAD) * 4 >= self.driver.options.settings.queue_bytes;
         if let (true, Some(heartbeat)) = (much, &mut self.heartbeat) {
             heartbeat.soon(Instant::now());
         }

@@ -46,10 +46,10 @@ impl Driver {
         closing: watch::Receiver<bool>,
         room: Arc<Semaphore>,
     ) -> Self {
-        let (token, received) = options.token.clone().unzip();
-        let backoff = Backoff::new(options.backoff.0, options.backoff.1);
+        let (token, received) = options.settings.token.clone().unzip();
+        let backoff = Backoff::new(options.settings.backoff.0, options.settings.backoff.1);
         Self {
-            offer: options.resume,
+            offer: options.settings.resume,
             options,
             queue,
             events,
@@ -95,7 +95,7 @@ impl Driver {
                 continue;
             }
             // What did not speak it may have been replaced since.
-            self.offer |= !opened && self.options.resume;
+            self.offer |= !opened && self.options.settings.resume;
             if let Some(over) = self.wait(cause).await {
                 return over;
             }
@@ -104,8 +104,12 @@ impl Driver {
 
     /// Waits for the next attempt, if there is to be one.
     async fn wait(&mut self, cause: Error) -> Option<Over> {
-        let again =
-            self.options.reconnect_if.as_ref().map_or_else(|| comes_back(&cause), |decide| decide(&cause));
+        let again = self
+            .options
+            .settings
+            .reconnect_if
+            .as_ref()
+            .map_or_else(|| comes_back(&cause), |decide| decide(&cause));
         if !again {
             return Some(Over::Because(cause));
         }
@@ -126,7 +130,7 @@ impl Driver {
 
     /// One attempt, up to the welcome.
     async fn connect(&self) -> Result<(Link, Option<Welcome>), Error> {
-        let patience = self.options.connect_timeout;
+        let patience = self.options.settings.connect_timeout;
         let attempt = async {
             let mut link = dial(&self.options, self.offer).await?;
             if !link.speaks {
@@ -144,7 +148,7 @@ impl Driver {
     async fn converse(&mut self, link: Link, welcome: Option<Welcome>) -> Option<Error> {
         let since = Instant::now();
         let end = Conversation::begin(self, &link, welcome).run(link).await;
-        if since.elapsed() >= self.options.stable_after {
+        if since.elapsed() >= self.options.settings.stable_after {
             self.backoff.reset();
         }
         end

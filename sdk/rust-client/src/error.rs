@@ -72,8 +72,12 @@ impl Error {
     pub(crate) fn chose_none(&self) -> bool {
         use tungstenite::error::{ProtocolError, SubProtocolError};
         let Self::Handshake(error) = self else { return false };
-        let none = ProtocolError::SecWebSocketSubProtocolError(SubProtocolError::NoSubProtocol);
-        matches!(&**error, tungstenite::Error::Protocol(problem) if *problem == none)
+        matches!(
+            &**error,
+            tungstenite::Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(
+                SubProtocolError::NoSubProtocol
+            ))
+        )
     }
 }
 

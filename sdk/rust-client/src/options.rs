@@ -16,11 +16,16 @@ type Decision = Arc<dyn Fn(&Error) -> bool + Send + Sync>;
 pub(crate) struct Options {
     pub(crate) address: Address,
     pub(crate) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) settings: Settings,
+}
+
+/// What needs no more than a look: each is described at the builder's method of its name.
+pub(crate) struct Settings {
     pub(crate) resume: bool,
     pub(crate) token: Option<(String, u64)>,
     pub(crate) greeting: Vec<Message>,
     pub(crate) subprotocols: Vec<String>,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) queue_bytes: usize,
     pub(crate) events: usize,
     pub(crate) max_message: usize,
@@ -31,34 +36,9 @@ pub(crate) struct Options {
     pub(crate) reconnect_if: Option<Decision>,
 }
 
-/// Settings of a client. Every one has a default.
-#[must_use]
-pub struct Builder {
-    url: String,
-    tls: Option<Arc<ClientConfig>>,
-    headers: Vec<(String, String)>,
-    options: Unset,
-}
-
-/// The rest of the options, as they are by default until somebody says otherwise.
-struct Unset {
-    resume: bool,
-    token: Option<(String, u64)>,
-    greeting: Vec<Message>,
-    subprotocols: Vec<String>,
-    queue_bytes: usize,
-    events: usize,
-    max_message: usize,
-    backoff: (Duration, Duration),
-    stable_after: Duration,
-    connect_timeout: Duration,
-    heartbeat: Duration,
-    reconnect_if: Option<Decision>,
-}
-
-impl Builder {
-    pub(crate) fn new(url: &str) -> Self {
-        let options = Unset {
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
             resume: true,
             token: None,
             greeting: Vec::new(),
@@ -71,34 +51,48 @@ impl Builder {
             connect_timeout: Duration::from_secs(10),
             heartbeat: Duration::from_secs(25),
             reconnect_if: None,
-        };
-        Self { url: url.to_owned(), tls: None, headers: Vec::new(), options }
+        }
+    }
+}
+
+/// Settings of a client. Every one has a default.
+#[must_use]
+pub struct Builder {
+    url: String,
+    tls: Option<Arc<ClientConfig>>,
+    headers: Vec<(String, String)>,
+    settings: Settings,
+}
+
+impl Builder {
+    pub(crate) fn new(url: &str) -> Self {
+        Self { url: url.to_owned(), tls: None, headers: Vec::new(), settings: Settings::default() }
     }
 
     /// Whether to ask for a session that resumes. Default: yes. Over WebSocket a gateway that does not know it is found out;
     /// over framed TCP it would take the hello for a message of the application, so say no there if you are not sure.
     pub fn resume(mut self, resume: bool) -> Self {
-        self.options.resume = resume;
+        self.settings.resume = resume;
         self
     }
 
     /// Takes a session back that another client, of this process or a former one, has left: see
     /// [`Client::resume_point`].
     pub fn token(mut self, token: impl Into<String>, received: u64) -> Self {
-        self.options.token = Some((token.into(), received));
+        self.settings.token = Some((token.into(), received));
         self
     }
 
     /// Messages with which every new session begins, a join for example: before whatever waits for being sent. A session
     /// that is resumed does not need them again.
     pub fn greeting(mut self, messages: impl IntoIterator<Item = Message>) -> Self {
-        self.options.greeting = messages.into_iter().collect();
+        self.settings.greeting = messages.into_iter().collect();
         self
     }
 
     /// Offers a WebSocket subprotocol of the application, behind `weir.v1`. May be called more than once.
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
-        self.options.subprotocols.push(name.into());
+        self.settings.subprotocols.push(name.into());
         self
     }
 
@@ -117,52 +111,52 @@ impl Builder {
 
     /// The most bytes that may wait for being sent or confirmed; each message counts 64 more. Default: 1 MiB.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
-        self.options.queue_bytes = bytes;
+        self.settings.queue_bytes = bytes;
         self
     }
 
     /// The most events that may wait for [`Client::recv`]; then nothing is read from the gateway until one is taken.
     /// Default: 256.
     pub fn events(mut self, events: usize) -> Self {
-        self.options.events = events;
+        self.settings.events = events;
         self
     }
 
     /// The most bytes of a message, in either direction. Default: 1 MiB.
     pub fn max_message(mut self, bytes: usize) -> Self {
-        self.options.max_message = bytes;
+        self.settings.max_message = bytes;
         self
     }
 
     /// Delays before attempts: random, from nothing up to a ceiling that begins with `base` and doubles up to `max`.
     /// Default: 0.5 s and 32 s.
     pub fn backoff(mut self, base: Duration, max: Duration) -> Self {
-        self.options.backoff = (base, max);
+        self.settings.backoff = (base, max);
         self
     }
 
     /// How long a connection must have lasted for the delays to begin anew. Default: 10 s.
     pub fn stable_after(mut self, time: Duration) -> Self {
-        self.options.stable_after = time;
+        self.settings.stable_after = time;
         self
     }
 
     /// The time for an attempt, from the first packet to the welcome. Default: 10 s.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
-        self.options.connect_timeout = time;
+        self.settings.connect_timeout = time;
         self
     }
 
     /// The longest time between two pings. A gateway that gives up silent clients sooner is pinged at a third of its time.
     /// Default: 25 s.
     pub fn heartbeat(mut self, time: Duration) -> Self {
-        self.options.heartbeat = time;
+        self.settings.heartbeat = time;
         self
     }
 
     /// Decides whether to come back after an end, in place of the table in the README.
     pub fn reconnect_if(mut self, decide: impl Fn(&Error) -> bool + Send + Sync + 'static) -> Self {
-        self.options.reconnect_if = Some(Arc::new(decide));
+        self.settings.reconnect_if = Some(Arc::new(decide));
         self
     }
 
@@ -182,19 +176,21 @@ impl Builder {
     fn complete(self) -> Result<Options, Error> {
         let address = Address::parse(&self.url)?;
         let bad = |option, problem: &dyn fmt::Display| Error::Option { option, problem: problem.to_string() };
-        let rest = self.options;
-        for (option, value) in
-            [("queue_bytes", rest.queue_bytes), ("events", rest.events), ("max_message", rest.max_message)]
-        {
+        let settings = self.settings;
+        for (option, value) in [
+            ("queue_bytes", settings.queue_bytes),
+            ("events", settings.events),
+            ("max_message", settings.max_message),
+        ] {
             // The bounds of what a semaphore counts, and of what a frame says.
             if value == 0 || u32::try_from(value).is_err() {
                 return Err(bad(option, &"must be from 1 to 4,294,967,295"));
             }
         }
         for (option, value) in [
-            ("backoff", rest.backoff.0),
-            ("connect_timeout", rest.connect_timeout),
-            ("heartbeat", rest.heartbeat),
+            ("backoff", settings.backoff.0),
+            ("connect_timeout", settings.connect_timeout),
+            ("heartbeat", settings.heartbeat),
         ] {
             if value.is_zero() {
                 return Err(bad(option, &"must be more than nothing"));
@@ -214,25 +210,7 @@ impl Builder {
             let name = HeaderName::try_from(name).map_err(|error| bad("header", &error))?;
             headers.push((name, HeaderValue::try_from(value).map_err(|error| bad("header", &error))?));
         }
-        let Unset { resume, token, greeting, subprotocols, queue_bytes, events, max_message, .. } = rest;
-        let Unset { backoff, stable_after, connect_timeout, heartbeat, reconnect_if, .. } = rest;
-        Ok(Options {
-            address,
-            tls,
-            resume,
-            token,
-            greeting,
-            subprotocols,
-            headers,
-            queue_bytes,
-            events,
-            max_message,
-            backoff,
-            stable_after,
-            connect_timeout,
-            heartbeat,
-            reconnect_if,
-        })
+        Ok(Options { address, tls, headers, settings })
     }
 }
 

@@ -149,9 +149,9 @@ pub(crate) async fn dial(options: &Options, offer: bool) -> Result<Link, Error> 
     };
     let taken = Taken(taken);
     if !address.websocket {
-        let (reader, writer) = framed::split(stream, options.max_message);
+        let (reader, writer) = framed::split(stream, options.settings.max_message);
         let (reader, writer) = (Reader::Framed(reader), Writer::Framed(writer));
-        return Ok(Link { reader, writer, subprotocol: None, speaks: options.resume, taken });
+        return Ok(Link { reader, writer, subprotocol: None, speaks: options.settings.resume, taken });
     }
     let (reader, writer, subprotocol) = websocket::upgrade(stream, options, offer).await?;
     let (reader, writer) = (Reader::WebSocket(Box::new(reader)), Writer::WebSocket(Box::new(writer)));

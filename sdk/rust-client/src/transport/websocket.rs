@@ -28,7 +28,7 @@ pub(crate) async fn upgrade(
     for (name, value) in &options.headers {
         request.headers_mut().append(name, value.clone());
     }
-    let own = options.subprotocols.iter().map(String::as_str);
+    let own = options.settings.subprotocols.iter().map(String::as_str);
     let offered: Vec<&str> = offer.then_some(control::PROTOCOL).into_iter().chain(own).collect();
     if !offered.is_empty() {
         let value = HeaderValue::from_str(&offered.join(", "));
@@ -37,8 +37,8 @@ pub(crate) async fn upgrade(
     }
     let config = WebSocketConfig::default()
         .read_buffer_size(16 << 10)
-        .max_message_size(Some(options.max_message))
-        .max_frame_size(Some(options.max_message));
+        .max_message_size(Some(options.settings.max_message))
+        .max_frame_size(Some(options.settings.max_message));
     let upgraded = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
     let (socket, response) = upgraded.map_err(failed)?;
     let chosen = response.headers().get(SEC_WEBSOCKET_PROTOCOL);

@@ -124,8 +124,9 @@ impl State {
         let session = &mut self.sessions[at];
         session.sent += 1;
         session.kept.push((session.sent, message.to_owned()));
-        let orders = session.connection.and_then(|id| self.connections.get(&id));
-        orders.map(|orders| orders.send(Order::Send(message.to_owned())));
+        if let Some(orders) = session.connection.and_then(|id| self.connections.get(&id)) {
+            let _ = orders.send(Order::Send(message.to_owned()));
+        }
     }
 
     /// Answers a hello. Gives back the session's place.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -12,7 +12,6 @@ pub struct CuttingProxy {
     pub address: SocketAddr,
     cut: watch::Sender<usize>,
     silent: Arc<AtomicBool>,
-    open: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
 }
 
@@ -22,26 +21,23 @@ impl CuttingProxy {
         let address = listener.local_addr().unwrap();
         let (cut, cuts) = watch::channel(0);
         let silent = Arc::new(AtomicBool::new(false));
-        let open = Arc::new(AtomicUsize::new(0));
-        let (mute, opened) = (Arc::clone(&silent), Arc::clone(&open));
+        let mute = Arc::clone(&silent);
         let accepting = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                let (mut cuts, mute, opened) = (cuts.clone(), Arc::clone(&mute), Arc::clone(&opened));
+                let (mut cuts, mute) = (cuts.clone(), Arc::clone(&mute));
                 cuts.mark_unchanged();
                 tokio::spawn(async move {
                     let Ok(far) = TcpStream::connect(target).await else { return };
-                    opened.fetch_add(1, Ordering::SeqCst);
                     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
                     tokio::select! {
                         () = pass(near_in, far_out, &mute) => {}
                         () = pass(far_in, near_out, &mute) => {}
                         _ = cuts.changed() => {}
                     }
-                    opened.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Self { address, cut, silent, open, accepting }
+        Self { address, cut, silent, accepting }
     }
 
     /// Breaks what is open; what is on its way is lost.
@@ -52,11 +48,6 @@ impl CuttingProxy {
     /// From now on nothing passes and nothing breaks; or everything passes again.
     pub fn silence(&self, silent: bool) {
         self.silent.store(silent, Ordering::SeqCst);
-    }
-
-    /// Connections through it.
-    pub fn open(&self) -> usize {
-        self.open.load(Ordering::SeqCst)
     }
 }
 
