@@ -1,6 +1,6 @@
 /**
  * Whether to offer the subprotocol `weir.v1`. A gateway that does not know it opens the connection without one, and
- * browsers then fail the connection without saying why (WHATWG WebSockets, "establish a WebSocket connection", step 11).
+ * browsers then fail the connection without saying why (WHATWG WebSockets, "establish a WebSocket connection").
  * So after a failure the gateway is tried without the offer; if that opens, it is left and tried with the offer once
  * more, so that a gateway that was only away for a moment is not taken for one that cannot resume.
  *
