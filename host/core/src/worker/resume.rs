@@ -5,7 +5,6 @@ use crate::conn::{Conn, End, Pauses, Session};
 use crate::id::{BindingId, ConnId, ListenerId, SessionId};
 use crate::lifecycle::{LifeEvent, Phase};
 use crate::message::{Direction, Kind, Payload};
-use crate::origin::Origin;
 use crate::program::SessionInfo;
 use crate::pulse::{Health, Pulse};
 use crate::queue::Sort;
@@ -274,6 +273,7 @@ impl State {
             self.let_go(id);
         }
         let policy = &snapshot.listeners[opening.listener.index()];
+        let origin = self.names.origin(opening.peer.clone(), &opening.request, opening.tls.as_ref());
         let Some(conn) = self.conns.get_mut(id) else { return Ok(()) };
         conn.phase = conn.phase.on(LifeEvent::Returned);
         conn.transports = conn.transports.wrapping_add(1);
@@ -291,7 +291,7 @@ impl State {
             stats.resume.away.sub(1);
             stats.resume.waiting.sub(waited);
         }
-        session.origin = Origin::new(opening.peer.clone(), &opening.request, opening.tls.as_ref());
+        session.origin = origin;
         // Of another way to the client nothing is known.
         let health = session.pulse.health();
         session.pulse = Pulse::new(now, policy.limits.ping_interval);
