@@ -6,7 +6,7 @@ pub use drive::{Outcome, Said, drive};
 
 use crate::websocket::deflate::{Deflater, Window, longest};
 use crate::websocket::{Limits, Role, encode_compressed};
-use crate::{Decoder, Framing, Kind, Prefix, Wire};
+use crate::{Decoder, Framing, Kind, Prefix, Wire, session};
 use bytes::BytesMut;
 use std::sync::Arc;
 
@@ -244,6 +244,23 @@ pub fn round_trip(data: &[u8]) {
     assert_eq!(if raw { received.joined() } else { received }, sent, "{wire:?}");
 }
 
+/// What a client that says hello sends: understood or not, what is understood was there, and says the same when it is said anew.
+pub fn session_parse(data: &[u8]) {
+    let payload = [&session::MAGIC[..], data].concat();
+    let again = match session::parse(&payload) {
+        None => return,
+        Some(session::Said::Hello { token: Some(token), received }) => {
+            format!("\0WSN hello 1 token={token} received={received}")
+        }
+        Some(session::Said::Hello { token: None, received }) => format!("\0WSN hello 1 received={received}"),
+        Some(session::Said::Ack(number)) => format!("\0WSN ack {number}"),
+        Some(session::Said::Ping(carried)) => format!("\0WSN ping {carried}"),
+        Some(session::Said::Bye) => "\0WSN bye".to_owned(),
+    };
+    assert!(payload.len() <= session::MAX_LENGTH);
+    assert_eq!(session::parse(again.as_bytes()), session::parse(&payload), "{}", payload.escape_ascii());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,6 +303,11 @@ mod tests {
         corpus("round_trip", round_trip);
     }
 
+    #[test]
+    fn session_parse_holds_on_its_corpus() {
+        corpus("session_parse", session_parse);
+    }
+
     /// Bytes among which those that mean something to a framing are frequent.
     fn meaningful() -> impl Strategy<Value = Vec<u8>> {
         let byte = prop_oneof![
@@ -314,6 +336,13 @@ mod tests {
         #[test]
         fn what_is_sent_is_what_arrives(data in meaningful()) {
             round_trip(&data);
+        }
+
+        #[test]
+        fn clients_are_understood_or_not(
+            words in prop::collection::vec("hello|ack|ping|bye|1|token=[a-z=]{0,3}|received=-?[0-9]{0,21}|[0-9]{0,21}|", 0..5)
+        ) {
+            session_parse(format!(" {}", words.join(" ")).as_bytes());
         }
 
         #[test]

@@ -2,6 +2,7 @@
 //! about frames, so that what they receive can be read.
 
 mod chains;
+mod comebacks;
 mod compression;
 mod effects;
 mod effort;

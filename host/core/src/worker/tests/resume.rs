@@ -19,7 +19,7 @@ impl Tokens for Plain {
     }
 }
 
-fn resumable(mut policy: ListenerPolicy, scope: &str) -> ListenerPolicy {
+pub(super) fn resumable(mut policy: ListenerPolicy, scope: &str) -> ListenerPolicy {
     policy.resume = Some(Arc::new(Resumption {
         window: Duration::from_secs(60),
         buffer: 400,
@@ -37,7 +37,7 @@ fn group(transport: Transport) -> ListenerPolicy {
     policy
 }
 
-fn opening(listener: u16, wire: Wire) -> Opening {
+pub(super) fn opening(listener: u16, wire: Wire) -> Opening {
     Opening {
         listener: ListenerId(listener),
         peer: "192.0.2.7:7".into(),
