@@ -132,10 +132,6 @@ def stream(number: int, offset: int, data: bytes, fin: bool = False) -> bytes:
     )
 
 
-def reset(number: int, size: int) -> bytes:
-    return b"\x04" + encode_uint_var(number) + encode_uint_var(7) + encode_uint_var(size)
-
-
 def spoofed(port: int, count: str, seconds: str) -> dict:
     """First packets and nothing more: what comes back to addresses that never said that they are theirs."""
     answered, retried = [], 0
@@ -172,18 +168,18 @@ def streams(port: int) -> dict:
         client = Client(port).connect()
         client.send(client.packet(stream(number, 0, b"x")))
         codes.append(client.ended())
-    # As many as are credited, each reset at once, for as long as there is credit.
+    # Begun and taken back at once, for as long as there is credit for more.
     client = Client(port).connect()
-    number, began = 0, time.monotonic()
-    while time.monotonic() - began < 2:
-        credit = client.quic._remote_max_streams_bidi
-        while number < credit:
-            client.send(client.packet(stream(4 * number, 0, b"\0") + reset(4 * number, 1)))
-            number += 1
+    quic, begun, began = client.quic, 0, time.monotonic()
+    while time.monotonic() - began < 2 and client.end is None:
+        while begun < quic._remote_max_streams_bidi:
+            quic.send_stream_data(4 * begun, b"\0")
+            client.flush()
+            quic.reset_stream(4 * begun, 7)
+            client.flush()
+            begun += 1
         client.step(0.001)
-        if client.end is not None:
-            break
-    return {"codes": codes, "reset": number, "reset_end": client.end and client.end.error_code}
+    return {"codes": codes, "reset": begun, "reset_end": client.end and client.end.error_code}
 
 
 def flow(port: int, window: str, session: str) -> dict:
