@@ -101,7 +101,8 @@ impl<'a> Conversation<'a> {
                 },
                 slot = out.reserve(), if writes && self.has_output() => match (slot, self.output()) {
                     (Ok(slot), Some(outgoing)) => slot.send(outgoing),
-                    _ => writes = false,
+                    (Ok(_), None) => {}
+                    (Err(_), _) => writes = false,
                 },
                 // After an error the reader finds out more, or the next ping finds nobody.
                 written = &mut writing, if writes => {
