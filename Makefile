@@ -24,7 +24,7 @@ export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 
 say = @printf '\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: build run test bench fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests sans-io e2e peers clean
+.PHONY: build run test bench fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests js-client sans-io e2e peers clean
 
 build: host plugins
 
@@ -58,7 +58,7 @@ run: build
 	$(call say,starting the gateway in target/run (stop it with Ctrl-C))
 	@cd target/run && exec ../release/weir run
 
-test: lint unit guest-tests sans-io e2e
+test: lint unit guest-tests js-client sans-io e2e
 	$(call say,all green)
 
 lint: format docs deny
@@ -99,6 +99,10 @@ unit: guests
 guest-tests:
 	$(call say,tests of the shipped plugins)
 	cargo test --release --manifest-path plugins/Cargo.toml --target-dir $(GUEST_DIR)
+
+js-client: target/node/.ready
+	$(call say,tests of the client for JavaScript)
+	cd sdk/js-client && node --test test/*.test.js
 
 # The crates that do no I/O have no way to do any where there is none.
 sans-io: guest-target

@@ -89,6 +89,8 @@ pub struct Welcome<'a> {
     pub expires: Duration,
     /// For how long the session waits for its client; whole seconds are told.
     pub window: Duration,
+    /// Bytes of messages that are kept until the client confirms them.
+    pub buffer: usize,
     /// Silence after which the client is given up; zero: never. Whole seconds are told, upwards.
     pub idle: Duration,
     /// Messages of the client that came in this session.
@@ -117,12 +119,12 @@ pub enum Outcome {
 impl Welcome<'_> {
     /// The payload.
     pub fn payload(&self) -> String {
-        let Self { session, token, expires, window, idle, received, sent, outcome } = self;
+        let Self { session, token, expires, window, buffer, idle, received, sent, outcome } = self;
         let (expires, window) = (expires.as_secs(), window.as_secs());
         let idle = idle.as_secs() + u64::from(idle.subsec_nanos() > 0);
         let resumed = *outcome == Outcome::Resumed;
         let mut text = format!(
-            "\0WSN welcome {VERSION} session={session:x} token={token} expires={expires} window={window} idle={idle} \
+            "\0WSN welcome {VERSION} session={session:x} token={token} expires={expires} window={window} buffer={buffer} idle={idle} \
              received={received} sent={sent} resumed={resumed}"
         );
         // A string takes all.
@@ -196,6 +198,7 @@ mod tests {
             token: "t",
             expires: Duration::from_secs(86_400),
             window: Duration::from_millis(60_900),
+            buffer: 65_536,
             idle: Duration::from_millis(74_001),
             received: 3,
             sent: 9,
@@ -203,7 +206,7 @@ mod tests {
         };
         assert_eq!(
             welcome.payload(),
-            "\0WSN welcome 1 session=100000002 token=t expires=86400 window=60 idle=75 received=3 sent=9 resumed=false \
+            "\0WSN welcome 1 session=100000002 token=t expires=86400 window=60 buffer=65536 idle=75 received=3 sent=9 resumed=false \
              reason=missed missed=4"
         );
         let resumed = Welcome { outcome: Outcome::Resumed, ..welcome.clone() };

@@ -6,7 +6,7 @@ use crate::outbox::Queued;
 use crate::{Event, Message, SendError, control};
 use std::fmt;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, TryAcquireError, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, watch};
 
 /// What a message costs of the queue besides its bytes, so that empty ones are bounded too.
 pub(crate) const OVERHEAD: usize = 64;
@@ -26,7 +26,7 @@ pub struct Client {
 /// Sends messages of a client from elsewhere. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Sender {
-    queue: mpsc::UnboundedSender<Queued>,
+    queue: mpsc::Sender<Queued>,
     room: Arc<Semaphore>,
     queue_bytes: usize,
     max_message: usize,
@@ -57,8 +57,8 @@ impl Client {
 
     pub(crate) fn start(options: Options) -> Self {
         let room = Arc::new(Semaphore::new(options.settings.queue_bytes));
-        // Bounded by the room that each message takes before it gets in.
-        let (queue, queued) = mpsc::unbounded_channel();
+        // Never full: each message takes room before it gets in.
+        let (queue, queued) = mpsc::channel(options.settings.queue_bytes.div_ceil(OVERHEAD));
         let (events, receiver) = mpsc::channel(options.settings.events);
         let (closing, closes) = watch::channel(false);
         let sender = Sender {
@@ -138,7 +138,7 @@ impl Sender {
         let message = message.into();
         let cost = self.cost(&message)?;
         let room = Arc::clone(&self.room).acquire_many_owned(cost).await.map_err(|_| SendError::Closed)?;
-        self.queue.send(Queued { message, _room: Some(room) }).map_err(|_| SendError::Closed)
+        self.put(message, room)
     }
 
     /// Puts a message into the queue, if there is room.
@@ -150,10 +150,17 @@ impl Sender {
         let message = message.into();
         let cost = self.cost(&message)?;
         match Arc::clone(&self.room).try_acquire_many_owned(cost) {
-            Ok(room) => self.queue.send(Queued { message, _room: Some(room) }).map_err(|_| SendError::Closed),
+            Ok(room) => self.put(message, room),
             Err(TryAcquireError::NoPermits) => Err(SendError::Full(message)),
             Err(TryAcquireError::Closed) => Err(SendError::Closed),
         }
+    }
+
+    fn put(&self, message: Message, room: OwnedSemaphorePermit) -> Result<(), SendError> {
+        self.queue.try_send(Queued { message, _room: Some(room) }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(queued) => SendError::Full(queued.message),
+            mpsc::error::TrySendError::Closed(_) => SendError::Closed,
+        })
     }
 
     fn cost(&self, message: &Message) -> Result<u32, SendError> {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 /// Between the loop and what writes: little, so that control messages do not wait long.
 const WRITING: usize = 16;
 /// When nothing else is due.
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 
 pub(crate) struct Conversation<'a> {
     driver: &'a mut Driver,
@@ -40,9 +40,8 @@ enum Leaving {
 
 impl<'a> Conversation<'a> {
     /// Takes over what the welcome says; without one the connection is plain.
-    pub(crate) fn begin(driver: &'a mut Driver, link: &Link, welcome: Option<Welcome>) -> Self {
+    pub(crate) fn begin(driver: &'a mut Driver, link: &Link, welcome: Option<&Welcome>) -> Self {
         let mut opened = Opened { subprotocol: link.subprotocol.clone(), ..Opened::default() };
-        let welcome = welcome.as_ref();
         match welcome.filter(|welcome| welcome.kept()) {
             Some(welcome) => opened.lost = driver.outbox.resume(welcome.received),
             None => opened.unconfirmed = driver.outbox.begin(&driver.options.settings.greeting),
@@ -101,7 +100,8 @@ impl<'a> Conversation<'a> {
                 },
                 slot = out.reserve(), if writes && self.has_output() => match (slot, self.output()) {
                     (Ok(slot), Some(outgoing)) => slot.send(outgoing),
-                    _ => writes = false,
+                    (Ok(_), None) => {}
+                    (Err(_), _) => writes = false,
                 },
                 // After an error the reader finds out more, or the next ping finds nobody.
                 written = &mut writing, if writes => {

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 /// What lives longer than a connection.
 pub(crate) struct Driver {
     pub(crate) options: Options,
-    pub(crate) queue: mpsc::UnboundedReceiver<Queued>,
+    pub(crate) queue: mpsc::Receiver<Queued>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) closing: watch::Receiver<bool>,
     pub(crate) outbox: Outbox,
@@ -41,7 +41,7 @@ enum Over {
 impl Driver {
     pub(crate) fn new(
         options: Options,
-        queue: mpsc::UnboundedReceiver<Queued>,
+        queue: mpsc::Receiver<Queued>,
         events: mpsc::Sender<Event>,
         closing: watch::Receiver<bool>,
         room: Arc<Semaphore>,
@@ -147,7 +147,7 @@ impl Driver {
     /// Until the connection ends. Nothing: nobody holds the handle.
     async fn converse(&mut self, link: Link, welcome: Option<Welcome>) -> Option<Error> {
         let since = Instant::now();
-        let end = Conversation::begin(self, &link, welcome).run(link).await;
+        let end = Conversation::begin(self, &link, welcome.as_ref()).run(link).await;
         if since.elapsed() >= self.options.settings.stable_after {
             self.backoff.reset();
         }

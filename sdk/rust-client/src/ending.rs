@@ -7,7 +7,7 @@ use std::time::Duration;
 const SLOW: [&str; 4] =
     ["handshake took too long", "frame took too long", "took nothing for too long", "reading too slowly"];
 /// More than a gateway's drain asks for; a peer cannot send a client away for days.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
 
 /// Whether it makes sense to connect again.
 pub(crate) fn comes_back(cause: &Error) -> bool {

@@ -40,7 +40,7 @@ mod tests {
         assert_eq!(round_trip.deadline(), FLOOR);
         (0..200).for_each(|_| round_trip.sample(Duration::from_secs(3)));
         assert!(round_trip.deadline().abs_diff(Duration::from_millis(4500)) < Duration::from_millis(10));
-        (0..200).for_each(|_| round_trip.sample(Duration::from_secs(60)));
+        (0..200).for_each(|_| round_trip.sample(Duration::from_mins(1)));
         assert_eq!(round_trip.deadline(), CEILING);
     }
 }

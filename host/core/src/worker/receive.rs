@@ -304,7 +304,9 @@ impl State {
         let with_frame = close.is_some();
         let cut_off =
             conn.session().and_then(|session| session.resume.as_ref()).is_some_and(|resume| !resume.leaving);
-        if (conn.is_websocket() || cut_off) && !with_frame && !conn.said_close {
+        // RFC 6455, section 7.4.1: 1001 is a page that is left, or loaded anew; then its session is wanted again.
+        let left = matches!(close, Some(Some((1001, _)))) && cut_off;
+        if left || (conn.is_websocket() || cut_off) && !with_frame && !conn.said_close {
             // RFC 6455, section 7.1.5: a stream that ends without a close frame is an abnormal closure. So is one without a goodbye
             // of a client that would have said it.
             self.lose(snapshot, id, CloseReason::ClientReset);

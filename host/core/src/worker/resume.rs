@@ -86,6 +86,7 @@ impl State {
             token: &token,
             expires: resumption.lifetime,
             window: resumption.window,
+            buffer: resumption.buffer,
             idle: policy.limits.idle_timeout,
             received: session.sequences[Direction::Inbound as usize],
             sent,

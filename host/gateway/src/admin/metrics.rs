@@ -1,7 +1,7 @@
 //! `/metrics`: the counters of all workers added up, when somebody asks.
 
-mod resume;
 mod overload;
+mod resume;
 
 use crate::run::Shared;
 use prometheus_client::collector::Collector;

@@ -37,7 +37,7 @@ pub struct State {
     pub sessions: Vec<Session>,
     /// Every hello and every other control message, in order.
     pub controls: Vec<String>,
-    connections: HashMap<usize, mpsc::UnboundedSender<Order>>,
+    connections: HashMap<usize, mpsc::Sender<Order>>,
     count: usize,
     tokens: usize,
 }
@@ -89,13 +89,13 @@ impl Drop for FakeGateway {
 impl State {
     /// Breaks every connection.
     pub fn cut(&mut self) {
-        self.connections.values().for_each(|orders| drop(orders.send(Order::Cut)));
+        self.connections.values().for_each(|orders| drop(orders.try_send(Order::Cut)));
     }
 
     /// Ends every session in order.
     pub fn end(&mut self, code: u16, reason: &str) {
         self.forget();
-        self.connections.values().for_each(|orders| drop(orders.send(Order::Close(code, reason.into()))));
+        self.connections.values().for_each(|orders| drop(orders.try_send(Order::Close(code, reason.into()))));
     }
 
     /// Forgets every session, as a gateway that was started again has.
@@ -125,7 +125,7 @@ impl State {
         session.sent += 1;
         session.kept.push((session.sent, message.to_owned()));
         if let Some(orders) = session.connection.and_then(|id| self.connections.get(&id)) {
-            let _ = orders.send(Order::Send(message.to_owned()));
+            let _ = orders.try_send(Order::Send(message.to_owned()));
         }
     }
 
@@ -151,18 +151,18 @@ impl State {
         );
         match (found, token) {
             (None, Some(_)) => answer += " reason=unknown",
-            _ if missed > 0 => answer += &format!(" reason=missed missed={missed}"),
+            _ if missed > 0 => answer = format!("{answer} reason=missed missed={missed}"),
             _ => {}
         }
         session.kept.retain(|(number, _)| *number > had);
         let orders = &self.connections[&id];
-        let _ = orders.send(Order::Send(answer + " later=word"));
+        let _ = orders.try_send(Order::Send(answer + " later=word"));
         for (_, message) in &session.kept {
-            let _ = orders.send(Order::Send(message.clone()));
+            let _ = orders.try_send(Order::Send(message.clone()));
         }
         if let Some(former) = session.connection.replace(id).and_then(|former| self.connections.get(&former))
         {
-            let _ = former.send(Order::Close(1000, "taken over".into()));
+            let _ = former.try_send(Order::Close(1000, "taken over".into()));
         }
         at
     }
@@ -170,7 +170,7 @@ impl State {
     fn control(&mut self, id: usize, at: usize, text: &str) {
         let words: Vec<&str> = text.split(' ').collect();
         match words[..] {
-            ["ping", echo] => drop(self.connections[&id].send(Order::Send(format!("\0WSN pong {echo}")))),
+            ["ping", echo] => drop(self.connections[&id].try_send(Order::Send(format!("\0WSN pong {echo}")))),
             ["ack", number] => {
                 let number: u64 = number.parse().unwrap();
                 self.sessions[at].kept.retain(|(at, _)| *at > number);
@@ -184,7 +184,7 @@ impl State {
 async fn serve(tcp: TcpStream, setup: Setup, state: Arc<Mutex<State>>) {
     let accepted = Wire::accept(tcp, setup.tls.clone(), setup.websocket, setup.resume).await;
     let Some((mut wire, speaks)) = accepted else { return };
-    let (orders, mut ordered) = mpsc::unbounded_channel();
+    let (orders, mut ordered) = mpsc::channel(1 << 16);
     let id = {
         let mut state = state.lock().unwrap();
         state.count += 1;

@@ -1,5 +1,5 @@
 //! What the client's tests talk to: the gateway's side of the protocol, and a way to it that breaks when it is told to.
-#![allow(dead_code, reason = "every test program uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "every test program uses a part of it")]
 
 pub mod gateway;
 pub mod proxy;

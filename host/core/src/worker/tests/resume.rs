@@ -100,7 +100,7 @@ fn a_client_that_says_hello_is_welcomed_before_anything_else() {
     assert_eq!(
         bench.take(id),
         format!(
-            "\\x00WSN welcome 1 session={raw:x} token={id}-3600 expires=3600 window=60 idle=75 received=0 sent=0 \
+            "\\x00WSN welcome 1 session={raw:x} token={id}-3600 expires=3600 window=60 buffer=400 idle=75 received=0 sent=0 \
              resumed=false hi"
         )
     );
@@ -245,6 +245,18 @@ fn an_end_in_order_is_the_end() {
     // Who waits is told to go like everybody.
     bench.worker.drain(Duration::ZERO, Duration::ZERO);
     assert_eq!(bench.worker.take_lapsed(), [cut]);
+}
+
+#[test]
+fn a_page_that_is_loaded_anew_has_its_session_again() {
+    let mut bench = Bench::new(vec![resumable(group(Transport::WebSocket), "a")]);
+    for (code, waits) in [(1001, true), (1000, false)] {
+        let wire = Wire::WebSocket { role: Role::Server };
+        let id = bench.worker.open(opening(0, wire)).unwrap();
+        bench.worker.peer_ended(id, Some(Some((code, "".into()))));
+        bench.worker.check_invariants();
+        assert_eq!(is_parted(&bench, id), waits, "{code}");
+    }
 }
 
 #[test]
