@@ -182,8 +182,11 @@ impl State {
                 if let Some(conn) = self.conns.get_mut(id) {
                     conn.phase_deadline = now + FLUSH;
                     if conn.queue.is_none() {
-                        let flushed =
-                            if conn.peer_ended { LifeEvent::FlushedLast } else { LifeEvent::Flushed };
+                        // Where there is no close frame to answer, a client of which nothing was heard for so long has nothing on its
+                        // way that could be lost.
+                        let silent = conn.end().reason == CloseReason::IdleTimeout && !conn.is_websocket();
+                        let last = conn.peer_ended || silent;
+                        let flushed = if last { LifeEvent::FlushedLast } else { LifeEvent::Flushed };
                         self.step(snapshot, id, flushed, None);
                     }
                 }
