@@ -136,7 +136,7 @@ fn without_memory_it_refuses_and_takes_up_again() {
     };
     let most = own + (96 << 10);
     let config = format!(
-        "{BASE}[overload]\nmemory = {}\ndwell = \"1s\"\nshare = 0.01\n{listener}{WEBSOCKET}",
+        "{BASE}[overload]\nmemory = {}\ndwell = \"1s\"\nleave = 0.3\n{listener}{WEBSOCKET}",
         most << 10
     );
     let gateway = Gateway::start(&config, &[]);

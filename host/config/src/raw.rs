@@ -19,7 +19,8 @@ use toml::Spanned;
 pub(crate) struct File {
     /// Threads, and how the process ends.
     pub(crate) runtime: Runtime,
-    /// What is done when the process runs short of memory, file descriptors or time.
+    /// What is done when the process runs short of memory, file descriptors or time. Pressure is what is used, as a part of what there
+    /// is; the highest of the three decides.
     pub(crate) overload: Overload,
     /// Metrics, health and the admin API.
     pub(crate) admin: Admin,
@@ -67,8 +68,7 @@ pub(crate) struct Drain {
     pub(crate) retry: Field<Time>,
 }
 
-/// What is done when the process runs short of memory, file descriptors or time. Pressure is what is used, as a part of what there
-/// is; the highest of the three decides.
+/// What is done when the process runs short of something.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields, inline)]
@@ -326,13 +326,13 @@ pub(crate) struct ListenerTls {
     pub(crate) key: Field<String>,
     /// Given: clients must show a certificate that one of these authorities signed.
     pub(crate) client_ca: Field<String>,
+    /// Clients that come back may resume their TLS session: half the handshake, and no signature. 0-RTT is never on.
+    #[schemars(extend("default" = true))]
+    pub(crate) session_tickets: Field<bool>,
 }
 
 /// What the listener and each session on it may use.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-    /// Clients that come back may resume their TLS session: half the handshake, and no signature. 0-RTT is never on.
-    #[schemars(extend("default" = true))]
-    pub(crate) session_tickets: Field<bool>,
 #[serde(default)]
 #[schemars(deny_unknown_fields, inline)]
 pub(crate) struct Limits {
@@ -350,7 +350,7 @@ pub(crate) struct Limits {
     /// From accept to the end of the TLS or QUIC handshake; from 100 ms to 10 minutes.
     #[schemars(extend("default" = "10s"))]
     pub(crate) handshake_timeout: Field<Time>,
-    /// websocket: from there, or from accept without TLS, to the end of the HTTP upgrade; from 100 ms to 10 minutes.
+    /// websocket: from the end of TLS, or from accept without TLS, to the end of the HTTP upgrade; from 100 ms to 10 minutes.
     #[schemars(extend("default" = "10s"))]
     pub(crate) upgrade_timeout: Field<Time>,
     /// Silence after which a session is closed; "0s": never. Longer than `ping_interval`.
@@ -494,14 +494,14 @@ pub(crate) struct Cluster {
     /// Bytes that wait for one upstream connection before reading from its client stops, from 4 KiB to 1 GiB.
     #[schemars(extend("default" = "256KiB"))]
     pub(crate) queue: Field<Size>,
-}
-
-/// TLS towards a cluster.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
     /// For how long an upstream may take nothing at all of what waits for it, at most a day; then its connection and its session are
     /// ended. "0s": as long as it likes.
     #[schemars(extend("default" = "30s"))]
     pub(crate) write_timeout: Field<Time>,
+}
+
+/// TLS towards a cluster.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields, inline)]
 pub(crate) struct ClusterTls {

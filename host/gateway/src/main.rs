@@ -19,6 +19,13 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// Memory that was freed goes back to the system even when nothing else is allocated or freed (jemalloc(3), `background_thread`). A
+/// gateway that refuses clients because memory is short would otherwise never see that it is not any more.
+#[expect(unsafe_code, reason = "the allocator reads its options by this name before main")]
+// SAFETY: nothing else has this name, and it points to a string that ends with a zero, as the allocator expects.
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static MALLOC_CONF: &[u8; 23] = b"background_thread:true\0";
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(config) => run::run(config.file.as_deref()),

@@ -132,7 +132,7 @@ fn an_overloaded_gateway_says_so_in_http_and_lets_in_again() {
             assert!(answer.starts_with("http/1.1 503 ") && answer.contains("\r\nretry-after: "), "{answer}");
             assert!(answer.ends_with("gateway is overloaded, try again later\n"), "{answer}");
         }
-        assert_eq!(gateway.closed(0, CloseReason::Overload), 3);
+        until("counted", || gateway.closed(0, CloseReason::Overload) == 3).await;
         assert_eq!(gateway.stats.overload.refused.value(), 3);
         gateway.overload.set_refusing(false);
         let after = connect(&gateway).await;
@@ -176,7 +176,7 @@ fn a_handshake_that_outlasts_its_listener_is_told_so() {
         let answer = rest(&mut late).await;
         let answer = String::from_utf8(answer).unwrap().to_ascii_lowercase();
         assert!(answer.starts_with("http/1.1 503 ") && answer.contains("\r\nretry-after: "), "{answer}");
-        assert_eq!(gateway.closed(0, CloseReason::Shutdown), 1);
+        until("counted", || gateway.closed(0, CloseReason::Shutdown) == 1).await;
         drop(client);
         gateway.settled().await;
     });

@@ -168,8 +168,8 @@ pub(crate) fn cluster_policies(config: &Config, clusters: &[Arc<Cluster>]) -> Ve
     both.map(|(policy, cluster)| ClusterPolicy {
         name: cluster.name().clone(),
         queue: policy.queue,
-        wire: cluster.wire(),
         write_timeout: policy.write_timeout,
+        wire: cluster.wire(),
     })
     .collect()
 }

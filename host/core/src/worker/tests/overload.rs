@@ -1,7 +1,7 @@
 //! Sessions that go because of overload: in order, at a pace, with a hint.
 
 use super::*;
-use crate::{CloseReason, Shed, Shedding};
+use crate::{Shed, Shedding};
 
 const SECOND: u64 = 1_000;
 

@@ -101,7 +101,7 @@ impl Ladder {
             (self.level, self.since) = (kept, now);
         }
         self.next_round(now, pressure);
-        let pressed = self.level > Level::Calm && kept == self.level;
+        let pressed = self.level > Level::Calm && self.highest(pressure + self.leave) >= self.level;
         let shedding = pressed && matches!(self.round, Round::Shedding { .. });
         Orders { level: self.level, shedding }
     }
@@ -196,7 +196,7 @@ mod tests {
             let orders = ladder.observe(at(second), pressure);
             if orders.shedding {
                 shed.push(second);
-                pressure -= 0.001;
+                pressure -= 0.002;
             }
         }
         let rounds: Vec<u64> = (0..10).chain(20..30).chain(40..50).collect();
