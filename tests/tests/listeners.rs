@@ -239,14 +239,10 @@ fn tls_sessions_are_resumed_on_any_worker() {
         listener("off", ", session_tickets = false")
     );
     let gateway = Gateway::prepare(&config, &[]).with(|dir| Authority::default().write(dir)).start();
-    let authority = gateway.dir().join("ca.pem").display().to_string();
     let come_back = |listener: &str, count: u64, version: &str| {
         let address = gateway.address(listener);
         let (host, port) = (address.ip().to_string(), address.port().to_string());
-        let said = weir_tests::Peer::run(
-            "tls_resumption.py",
-            &[&host, &port, &authority, &count.to_string(), version],
-        );
+        let said = weir_tests::Peer::run("tls_resumption.py", &[&host, &port, &count.to_string(), version]);
         (said["tickets"].as_u64().unwrap(), said["resumed"].as_u64().unwrap())
     };
     assert_eq!(come_back("on", SESSIONS, "1.3"), (SESSIONS, SESSIONS));
