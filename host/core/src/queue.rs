@@ -172,9 +172,9 @@ impl Queue {
     pub(crate) fn push_shared(&mut self, lane: Option<Lane>, frame: &Bytes) {
         let queue = self.lane(lane);
         match queue.chunks.back_mut() {
-            Some(Chunk::Own(tail)) if frame.len() < BY_REFERENCE && tail.len() < CHUNK => {
-                tail.extend_from_slice(frame);
-            }
+            // One alone costs no buffer, however many receivers it has. What comes behind it is copied together: each slice more of a
+            // write costs more than the copy.
+            Some(_) if frame.len() < BY_REFERENCE => queue.tail().extend_from_slice(frame),
             _ => queue.chunks.push_back(Chunk::Shared(frame.clone())),
         }
         self.count(lane, frame.len(), Sort::Message);
