@@ -253,13 +253,16 @@ def segments(port: int, connections: str, window: str, session: str) -> dict:
 
 
 def hold(clients: list) -> None:
-    """Keeps connections alive until there is input."""
+    """Keeps connections alive until there is input, and closes them."""
     while not select.select([sys.stdin], [], [], 0)[0]:
         for client in clients:
             client.step(0)
         time.sleep(0.02)
     for client in clients:
         client.step(0)
+        if client.end is None:
+            client.quic.close()
+            client.flush()
 
 
 def alpn(port: int) -> dict:
