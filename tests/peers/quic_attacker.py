@@ -218,7 +218,9 @@ def gaps(port: int, connections: str, piece: str, step: str, window: str, sessio
                     sent += size
                     size = 0
                     client.step(0)
-            if frames:
+                    if client.end is not None:
+                        break
+            if frames and client.end is None:
                 client.send(client.packet(frames))
                 sent += size
         client.step(0.01)
