@@ -208,6 +208,8 @@ def gaps(port: int, connections: str, piece: str, step: str, window: str, sessio
         client = Client(port).connect()
         clients.append(client)
         for number in range(session // window):
+            if client.end is not None:
+                break
             frames, size = b"", 0
             for offset in range(1, window - piece, step):
                 frames += stream(4 * number, offset, bytes(piece))
