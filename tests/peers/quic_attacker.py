@@ -208,6 +208,8 @@ def gaps(port: int, connections: str, piece: str, step: str, window: str, sessio
         client = Client(port).connect()
         clients.append(client)
         for number in range(session // window):
+            if client.end is not None:
+                break
             frames, size = b"", 0
             for offset in range(1, window - piece, step):
                 frames += stream(4 * number, offset, bytes(piece))
@@ -218,7 +220,9 @@ def gaps(port: int, connections: str, piece: str, step: str, window: str, sessio
                     sent += size
                     size = 0
                     client.step(0)
-            if frames:
+                    if client.end is not None:
+                        break
+            if frames and client.end is None:
                 client.send(client.packet(frames))
                 sent += size
         client.step(0.01)
@@ -253,13 +257,16 @@ def segments(port: int, connections: str, window: str, session: str) -> dict:
 
 
 def hold(clients: list) -> None:
-    """Keeps connections alive until there is input."""
+    """Keeps connections alive until there is input, and closes them."""
     while not select.select([sys.stdin], [], [], 0)[0]:
         for client in clients:
             client.step(0)
         time.sleep(0.02)
     for client in clients:
         client.step(0)
+        if client.end is None:
+            client.quic.close()
+            client.flush()
 
 
 def alpn(port: int) -> dict:

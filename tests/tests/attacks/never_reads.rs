@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use weir_tests::client::{Client, u32be};
 use weir_tests::peer::resident_kib;
-use weir_tests::wait_for;
 
 /// The default of `queue`.
 const QUEUE_KIB: u64 = 256;
@@ -116,7 +115,7 @@ join = []
     // The queue, what it takes to keep it, and what the worker's buffers grew by.
     assert!(most - held < deaf * (QUEUE_KIB + QUEUE_KIB / 4) + (8 << 10), "{} KiB", most - held);
     assert!(grace < GRACE + Duration::from_secs(1), "{grace:?}");
-    wait_for("their memory is given back or kept for others", || gateway.metrics().sum("sessions", &[]) == 5);
+    gateway.settle("the speaker is left", |metrics| metrics.sum("sessions", &[]) == 1);
     assert_eq!(closed(&gateway.metrics(), "slow_consumer"), deaf);
     drop(deaf_ones);
 }

@@ -90,7 +90,10 @@ join = []
         match deaf.frame() {
             Frame::Frame(10, payload) => pongs.push(payload),
             Frame::Frame(2, _) => {}
-            other => break assert_eq!(other, Frame::Close(1000)),
+            other => {
+                assert_eq!(other, Frame::Close(1000));
+                break;
+            }
         }
     }
     figure(

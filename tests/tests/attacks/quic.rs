@@ -69,7 +69,6 @@ fn streams_and_windows_are_what_was_granted() {
     let metrics = gateway.settle("all ended", |metrics| metrics.sum("sessions", &[]) == 0);
     let received = metrics.sum("messages_received", &[("listener", "quic")]);
     assert_eq!(received, u64::from(said["ticket"] == json!(true)), "{said}");
-    println!("early data: {said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
