@@ -196,7 +196,7 @@ mod tests {
         let welcome = Welcome {
             session: 0x1_0000_0002,
             token: "t",
-            expires: Duration::from_secs(86_400),
+            expires: Duration::from_hours(24),
             window: Duration::from_millis(60_900),
             buffer: 65_536,
             idle: Duration::from_millis(74_001),

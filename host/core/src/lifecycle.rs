@@ -61,10 +61,9 @@ impl Phase {
             Closed, Connected, Flushed, FlushedLast, Lost, Parted, PeerEnded, PeerEndedOwed, Returned,
         };
         match (self, event) {
-            (Self::ExpectConnected, Connected) => Self::ExpectMessages,
+            (Self::ExpectConnected, Connected) | (Self::ExpectReturn, Returned) => Self::ExpectMessages,
             (Self::ExpectMessages, PeerEndedOwed) => Self::ExpectAnswers,
             (Self::ExpectMessages, Parted) => Self::ExpectReturn,
-            (Self::ExpectReturn, Returned) => Self::ExpectMessages,
             (Self::ExpectMessages | Self::ExpectAnswers, PeerEnded | Closed) => Self::ExpectFlushed,
             (Self::ExpectFlushed, Flushed) => Self::ExpectPeerEnd,
             (Self::ExpectConnected | Self::ExpectPeerEnd, PeerEnded | PeerEndedOwed)

@@ -31,7 +31,7 @@ const WAYS: [Slowness; 3] = [
     Slowness {
         row: "slow upgrade",
         listener: "echo",
-        reason: "handshake_timeout",
+        reason: "upgrade_timeout",
         begin: b"GET / HTTP/1.1\r\nHost: gateway\r\nX-Slow: ",
         drip: b'z',
     },
@@ -46,8 +46,10 @@ const WAYS: [Slowness; 3] = [
 ];
 
 fn listeners(timeout: Duration) -> Gateway {
-    let limits =
-        format!("limits = {{ handshake_timeout = \"{0}s\", frame_timeout = \"{0}s\" }}", timeout.as_secs());
+    let limits = ["handshake", "upgrade", "frame"]
+        .map(|phase| format!("{phase}_timeout = \"{}s\"", timeout.as_secs()))
+        .join(", ");
+    let limits = format!("limits = {{ {limits} }}");
     gateway(&format!(
         "\n[[listener]]\nname = \"echo\"\nprotocol = \"websocket\"\nroute = \"echo\"\n{limits}\n\
          [[listener]]\nname = \"tls\"\nprotocol = \"websocket\"\nroute = \"echo\"\n{limits}\n\
@@ -126,5 +128,5 @@ fn those_who_are_slow_are_ended_in_time_and_nobody_waits_for_them() {
         assert_eq!(closed(&metrics, "client") - closed(&before, "client"), 10, "the honest ones: {metrics}");
     }
     let metrics = gateway.metrics();
-    assert_eq!(closed(&metrics, "handshake_timeout") + closed(&metrics, "frame_timeout"), ended);
+    assert_eq!(WAYS.iter().map(|way| closed(&metrics, way.reason)).sum::<u64>(), ended);
 }

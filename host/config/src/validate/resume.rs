@@ -8,7 +8,7 @@ use toml::Spanned;
 use weir_core::{Limits, SlowConsumer};
 
 /// For how long sessions wait where nothing is said.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 const BUFFER: usize = 64 * 1024;
 const BUFFERS: RangeInclusive<usize> = 1024..=64 << 20;
 const SESSIONS: u64 = 10_000;
@@ -43,7 +43,7 @@ impl Check<'_> {
         }
         let sessions = self.count(&raw.sessions, "sessions", 1..=1 << 30, SESSIONS) as usize;
         let token_lifetime =
-            self.time(&raw.token_lifetime, "token_lifetime", Duration::from_secs(60)..=LONGEST, LIFETIME);
+            self.time(&raw.token_lifetime, "token_lifetime", Duration::from_mins(1)..=LONGEST, LIFETIME);
         let scope = match self.read(&raw.scope, "scope") {
             Some((scope, span)) => {
                 self.name(scope, span, "scope");

@@ -293,7 +293,7 @@ impl State {
             snapshot.listeners.get(self.listener_of(id)).map_or(usize::MAX, |policy| policy.limits.queue);
         self.conns.get(id).is_some_and(|conn| {
             let held = conn.session().and_then(|session| session.held[Direction::Outbound as usize].as_ref());
-            conn.queued() > limit / 2 || held.is_some() || self.is_full_away(snapshot, conn)
+            conn.queued() > limit / 2 || held.is_some() || Self::is_full_away(snapshot, conn)
         })
     }
 

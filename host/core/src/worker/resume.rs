@@ -155,7 +155,7 @@ impl State {
     }
 
     /// Whether as much waits for a client that is away as may before those that can be held back are.
-    pub(crate) fn is_full_away(&self, snapshot: &Snapshot, conn: &Conn) -> bool {
+    pub(crate) fn is_full_away(snapshot: &Snapshot, conn: &Conn) -> bool {
         let Some(session) = conn.session().filter(|_| conn.phase == Phase::ExpectReturn) else {
             return false;
         };

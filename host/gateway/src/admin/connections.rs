@@ -16,7 +16,7 @@ const CONNECTIONS: usize = 64;
 /// From the beginning of a connection, or the end of the request before, to the end of the next one's head.
 const HEAD: Duration = Duration::from_secs(10);
 /// Of a connection as a whole: an answer that nobody reads is not kept for ever.
-const LIFE: Duration = Duration::from_secs(60);
+const LIFE: Duration = Duration::from_mins(1);
 /// After an accept that failed: descriptors may be used up for a while.
 const PAUSE: Duration = Duration::from_millis(50);
 

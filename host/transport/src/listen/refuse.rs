@@ -45,7 +45,7 @@ async fn tell(gate: &Gate, stream: TcpStream, reason: CloseReason) {
             match accepted {
                 Ok(stream) => say(gate, stream, reason).await,
                 Err(error) => {
-                    tracing::debug!(reason = tls::reason(&error).label(), "refused in its handshake")
+                    tracing::debug!(reason = tls::reason(&error).label(), "refused in its handshake");
                 }
             }
         }

@@ -4,6 +4,8 @@ use super::{Labels, Metrics, Page, with};
 use std::fmt;
 use weir_core::{Counter, ResumeStats};
 
+type Read = fn(&ResumeStats) -> &Counter;
+
 impl Metrics {
     pub(super) fn resume(&self, page: &mut Page<'_, '_>) -> fmt::Result {
         let each = |read: &dyn Fn(&ResumeStats) -> &Counter| -> Vec<(Labels, u64)> {
@@ -38,7 +40,7 @@ impl Metrics {
             "Messages queued once more for clients that came back",
             each(&|stats| &stats.again),
         )?;
-        let outcomes: [(&str, fn(&ResumeStats) -> &Counter); 4] = [
+        let outcomes: [(&str, Read); 4] = [
             ("resumed", |stats| &stats.resumed),
             ("missed", |stats| &stats.missed),
             ("expired", |stats| &stats.expired),

@@ -170,13 +170,13 @@ fn left_in(group: &Path) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn meter(config: weir_config::Overload, workers: usize) -> Meter {
-        Meter::new(&config, (0..workers).map(|_| Beat::default()).collect(), Instant::now())
+    fn meter(config: &weir_config::Overload, workers: usize) -> Meter {
+        Meter::new(config, (0..workers).map(|_| Beat::default()).collect(), Instant::now())
     }
 
     #[test]
     fn the_system_tells_what_this_process_uses() {
-        let mut meter = meter(weir_config::Overload::default(), 1);
+        let mut meter = meter(&weir_config::Overload::default(), 1);
         let (before, limit) = meter.measure();
         let limit = limit.expect("there is a limit");
         assert!(before.memory > 0.0 && before.memory < 1.0, "{before:?}");
@@ -188,7 +188,7 @@ mod tests {
         drop(files);
         let small = weir_config::Overload { memory: MemoryLimit::Bytes(16 << 20), ..Default::default() };
         let ballast = vec![1_u8; 16 << 20];
-        assert!(self::meter(small, 1).measure().0.memory > 1.0);
+        assert!(self::meter(&small, 1).measure().0.memory > 1.0);
         assert!(ballast.iter().all(|byte| *byte == 1));
     }
 
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn a_worker_that_stays_late_presses_and_a_hiccup_does_not() {
         let config = weir_config::Overload { delay: Duration::from_secs(1), ..Default::default() };
-        let mut meter = meter(config, 2);
+        let mut meter = meter(&config, 2);
         for _ in 0..LATE {
             meter.beats[0].came(Duration::from_millis(1));
             assert!(meter.lateness() < 0.01);
