@@ -42,12 +42,11 @@ impl Client {
                 continue;
             }
             let line = String::from_utf8(std::mem::take(&mut self.line)).unwrap();
-            match line.strip_prefix("\0WSN welcome 1 ") {
-                Some(fields) => self.welcomed(fields),
-                None => {
-                    assert_eq!(line.parse(), Ok(self.first + self.next), "in order, once");
-                    self.next += 1;
-                }
+            if let Some(fields) = line.strip_prefix("\0WSN welcome 1 ") {
+                self.welcomed(fields);
+            } else {
+                assert_eq!(line.parse(), Ok(self.first + self.next), "in order, once");
+                self.next += 1;
             }
         }
     }

@@ -62,7 +62,9 @@ fn who_is_not_idle_stays_however_long_idle_ones_are_looked_for() {
     let (mut bench, ids) = bench(3);
     bench.worker.shed(Some(plan(Shed::Idle(Duration::from_secs(5)), 1.0)));
     for _ in 0..10 {
-        ids.iter().for_each(|id| _ = bench.say(*id, "x"));
+        for id in &ids {
+            bench.say(*id, "x");
+        }
         assert_eq!(told(&mut bench, &ids, 3_000), []);
     }
     let gone = told(&mut bench, &ids, 10_000);
@@ -83,7 +85,9 @@ fn heartbeats_are_no_messages_and_those_for_it_are() {
         bench.worker.heard(silent);
         bench.worker.ping(silent, b"here");
         bench.wait(SECOND);
-        [speaker, hearer, silent].iter().for_each(|id| _ = bench.take(*id));
+        for id in [speaker, hearer, silent] {
+            bench.take(id);
+        }
     }
     assert!(bench.is_read(speaker) && bench.is_read(hearer) && !bench.is_read(silent));
 }
@@ -113,7 +117,9 @@ fn it_ends_with_the_last_session_and_waits_for_others() {
     let (mut bench, ids) = bench(5);
     bench.worker.shed(Some(plan(Shed::Any, 1.0)));
     assert_eq!(told(&mut bench, &ids, 10_000).len(), 5);
-    ids.iter().for_each(|id| _ = bench.worker.release(*id));
+    for id in &ids {
+        bench.worker.release(*id);
+    }
     assert_eq!(told(&mut bench, &[], 10_000).len(), 0);
     let mut looks = std::collections::HashSet::new();
     for _ in 0..300 {

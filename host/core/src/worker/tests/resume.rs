@@ -21,11 +21,11 @@ impl Tokens for Plain {
 
 pub(super) fn resumable(mut policy: ListenerPolicy, scope: &str) -> ListenerPolicy {
     policy.resume = Some(Arc::new(Resumption {
-        window: Duration::from_secs(60),
+        window: Duration::from_mins(1),
         buffer: 400,
         away: 2,
         scope: scope.into(),
-        lifetime: Duration::from_secs(3600),
+        lifetime: Duration::from_hours(1),
         tokens: Arc::new(Plain),
     }));
     policy
@@ -225,7 +225,9 @@ fn a_client_is_faster_than_the_news_of_its_loss() {
 fn only_so_many_wait() {
     let mut bench = Bench::new(vec![resumable(group(Transport::Tcp), "a")]);
     let ids: Vec<_> = (0..3).map(|_| bench.open_resumable(0)).collect();
-    ids.iter().for_each(|id| bench.lose(*id));
+    for id in &ids {
+        bench.lose(*id);
+    }
     assert_eq!((bench.away(), bench.end(ids[2])), (2, Some((CloseReason::ClientReset, 1006))));
     assert_eq!(bench.stats.listeners[0].resume.crowded.value(), 1);
 }
