@@ -142,7 +142,7 @@ fn without_memory_it_refuses_and_takes_up_again() {
     );
     let gateway = Gateway::start(&config, &[]);
     let mut loud = Vec::new();
-    let frame = [&(1_u32 << 16).to_be_bytes()[..], &[7; 1 << 16]].concat();
+    let frame = [&(1_u32 << 16).to_be_bytes()[..], &vec![7; 1 << 16]].concat();
     wait_for("the last step", || {
         if let Ok(mut stream) = TcpStream::connect(gateway.address("tcp")) {
             stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();

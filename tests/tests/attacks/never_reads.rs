@@ -1,7 +1,7 @@
 //! Members of a group that never read.
 
 use crate::honest::Times;
-use crate::rig::{alone, closed, figure, gateway, scaled};
+use crate::rig::{alone_too, closed, figure, gateway, scaled};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ const SIZE: usize = 1_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_queue_is_held_and_the_others_get_everything() {
-    let _alone = alone();
+    let _alone = alone_too().await;
     let deaf = scaled(100, 1_000);
     let gateway = gateway(
         r#"

@@ -1,7 +1,7 @@
 //! QUIC clients that break the rules: streams, gaps, flow control, protocols, early data. Floods of first packets: [`crate::quic_flood`].
 
 use crate::honest::Honest;
-use crate::rig::{alone, figure, gateway, scaled};
+use crate::rig::{alone, alone_too, figure, gateway, scaled};
 use serde_json::json;
 use weir_tests::client::Client;
 use weir_tests::peer::{forget_peak, peak_kib, resident_kib};
@@ -73,7 +73,7 @@ fn streams_and_windows_are_what_was_granted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gaps_hold_no_more_than_the_windows() {
-    let _alone = alone();
+    let _alone = alone_too().await;
     let connections: u64 = scaled(20, 100);
     let gateway = gateway(LISTENERS);
     let echo = gateway.address("echo");

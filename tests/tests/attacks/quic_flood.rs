@@ -2,7 +2,7 @@
 
 use crate::honest::{Honest, Times};
 use crate::quic::LISTENERS;
-use crate::rig::{alone, figure, gateway, scaled};
+use crate::rig::{alone_too, figure, gateway, scaled};
 use std::time::{Duration, Instant};
 use weir_tests::Peer;
 use weir_tests::client::Client;
@@ -10,7 +10,7 @@ use weir_tests::peer::{forget_peak, peak_kib, resident_kib};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spoofed_source_gets_three_times_as_much_or_a_retry() {
-    let _alone = alone();
+    let _alone = alone_too().await;
     let count: u64 = scaled(1_000, 5_000);
     let gateway = gateway(LISTENERS);
     let (echo, quic) = (gateway.address("echo"), gateway.address("quic"));

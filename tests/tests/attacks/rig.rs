@@ -1,15 +1,20 @@
 //! What every attack needs: the machine to itself, how many attackers there are, a gateway, and a line with the figure.
 
 use std::io::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Mutex, MutexGuard};
 use weir_tests::certificate::Authority;
 use weir_tests::{Gateway, Metrics};
 
-static ALONE: Mutex<()> = Mutex::new(());
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Held during an attack: figures are of one at a time.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    ALONE.blocking_lock()
+}
+
+/// The same for an attack whose test is a task.
+pub(crate) async fn alone_too() -> MutexGuard<'static, ()> {
+    ALONE.lock().await
 }
 
 /// The second number in the long form, `make attacks`, else the first.

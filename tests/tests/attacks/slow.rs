@@ -66,7 +66,7 @@ async fn suffer(address: SocketAddr, way: Slowness, number: usize) -> Duration {
     }
     let began = Instant::now();
     // One in four says nothing at all, where that is slow; one in two goes on dripping.
-    if frames || number % 4 != 0 {
+    if frames || !number.is_multiple_of(4) {
         stream.write_all(way.begin).await.expect("the beginning");
     }
     let ended = until_end(&mut stream, (number % 2 == 1).then_some(way.drip));
