@@ -12,7 +12,6 @@ use crate::reason::CloseReason;
 use crate::snapshot::{OnFailure, Progress};
 use crate::time::Time;
 use crate::verdict::{Rejection, Target, Verdict};
-use crate::wheel::Wheel;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -53,8 +52,6 @@ pub(crate) struct Conn {
     pub(crate) blocked_since: Time,
     /// By when the phase must be over.
     pub(crate) phase_deadline: Time,
-    /// The tick of the wheel that it stands at; [`Wheel::UNARMED`]: none.
-    pub(crate) armed: u64,
     /// The second of the last ping from the peer, and how many came in it.
     pub(crate) pings: (u32, u32),
     pub(crate) role: Role,
@@ -213,7 +210,6 @@ impl Conn {
             frame_since: Time::NEVER,
             blocked_since: Time::NEVER,
             phase_deadline: Time::NEVER,
-            armed: Wheel::UNARMED,
             pings: (0, 0),
             role,
         }
@@ -374,7 +370,7 @@ mod tests {
     fn an_idle_session_is_small() {
         let (conn, session) = (size_of::<Conn>(), size_of::<Session>());
         println!("connection {conn} bytes, session {session} bytes more");
-        assert!(conn <= 128, "{conn}");
+        assert!(conn <= 120, "{conn}");
         assert!(session <= 224, "{session}");
     }
 }

@@ -59,6 +59,12 @@ impl<T> Slab<T> {
         slot.value.as_mut()
     }
 
+    /// Who is in a slot now.
+    pub(crate) fn id_at(&self, at: usize) -> Option<ConnId> {
+        let slot = self.slots.get(at)?;
+        slot.value.as_ref().map(|_| ConnId::new(self.worker, at, slot.generation))
+    }
+
     pub(crate) fn remove(&mut self, id: ConnId) -> Option<T> {
         self.get(id)?;
         let slot = &mut self.slots[id.slot()];

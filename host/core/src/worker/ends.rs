@@ -11,7 +11,6 @@ use crate::reason::{CloseReason, DropReason};
 use crate::roster::Entry;
 use crate::snapshot::Snapshot;
 use crate::verdict::Rejection;
-use crate::wheel::Wheel;
 use std::time::Duration;
 use weir_codec::websocket;
 
@@ -73,7 +72,7 @@ impl Worker {
         self.state.lose(&self.snapshot, id, CloseReason::Killed);
         self.state.run(&self.snapshot);
         let conn = self.state.conns.remove(id)?;
-        self.state.wheel.arm(id, conn.armed, Wheel::UNARMED);
+        self.state.wheel.disarm(id.slot());
         let end = conn.end();
         let stats = &self.state.stats;
         stats.connections.sub(1);

@@ -9,11 +9,13 @@ use crate::reason::CloseReason;
 use crate::roster::Entry;
 use crate::snapshot::{SlowConsumer, Snapshot};
 use crate::time::Time;
-use crate::wheel::{Wheel, tick_of};
+use crate::wheel::{Step, tick_of};
 use std::time::Duration;
 
 /// So many connections are looked at in one turn: at a microsecond each, the others wait for half a millisecond.
 const CONNECTIONS: usize = 512;
+/// So many that only come nearer to their tick cost as much as one that is looked at.
+const MOVES: usize = 16;
 
 impl Worker {
     /// Does what is due, or as much of it as fits a turn: then [`Worker::next_deadline`] is not in the future. Call after
@@ -23,11 +25,19 @@ impl Worker {
         if let Some(due) = self.next_deadline().filter(|due| *due <= now) {
             self.state.stats.turns.delay.record(now.since(due).as_nanos() as u64);
         }
-        for _ in 0..CONNECTIONS {
-            let Some(id) = self.state.wheel.due(now) else { break };
-            if let Some(conn) = self.state.conns.get_mut(id) {
-                conn.armed = Wheel::UNARMED;
-            }
+        let mut budget = CONNECTIONS * MOVES;
+        while budget > 0 {
+            let slot = match self.state.wheel.due(now) {
+                Step::Due(slot) => slot,
+                Step::Moved => {
+                    budget -= 1;
+                    continue;
+                }
+                Step::Done => break,
+            };
+            budget = budget.saturating_sub(MOVES);
+            // Whoever is released is taken out.
+            let Some(id) = self.state.conns.id_at(slot) else { continue };
             self.state.look_at(&self.snapshot, id);
             self.state.run(&self.snapshot);
             self.state.arm(&self.snapshot, id);
@@ -75,11 +85,8 @@ impl State {
         let deadline = self.deadlines(snapshot, id, conn).into_iter().map(|(at, _)| at).min();
         let Some(deadline) = deadline.filter(|at| *at != Time::NEVER) else { return };
         let tick = tick_of(deadline);
-        if let Some(conn) = self.conns.get_mut(id)
-            && tick < conn.armed
-        {
-            self.wheel.arm(id, conn.armed, tick);
-            conn.armed = tick;
+        if tick < self.wheel.armed(id.slot()) {
+            self.wheel.arm(id.slot(), tick);
         }
     }
 
@@ -88,7 +95,7 @@ impl State {
     pub(crate) fn is_armed(&self, snapshot: &Snapshot, id: ConnId) -> bool {
         let Some(conn) = self.conns.get(id) else { return true };
         let deadline = self.deadlines(snapshot, id, conn).into_iter().map(|(at, _)| at).min();
-        deadline.is_none_or(|at| at == Time::NEVER || conn.armed <= tick_of(at))
+        deadline.is_none_or(|at| at == Time::NEVER || self.wheel.armed(id.slot()) <= tick_of(at))
     }
 
     fn look_at(&mut self, snapshot: &Snapshot, id: ConnId) {

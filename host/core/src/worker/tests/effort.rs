@@ -9,7 +9,8 @@ fn what_is_due_all_at_once_is_done_in_parts() {
     let ids: Vec<_> = (0..1_200).map(|_| bench.open(0)).collect();
     let closed = |bench: &Bench| ids.iter().filter(|id| !bench.is_read(**id)).count();
     bench.wait(75_000);
-    assert_eq!(closed(&bench), 512);
+    // 512, but for what moving them down the wheel cost: 16 moves are as dear as one that is looked at.
+    assert_eq!(closed(&bench), 512 - 1_200 / 16);
     assert!(bench.worker.next_deadline().is_some_and(|due| due <= bench.now()), "more is due");
     bench.wait(1);
     bench.wait(1);
