@@ -113,7 +113,7 @@ mod tests {
     use crate::conn::{Role, Session};
     use crate::id::{ListenerId, WorkerId};
     use crate::message::Transport;
-    use crate::origin::Origin;
+    use crate::origin::Names;
     use crate::time::Time;
     use std::time::Duration;
     use weir_codec::Wire;
@@ -132,7 +132,7 @@ mod tests {
                 directory: Directory::new(2),
             };
             let ids = (0..sessions).map(|_| {
-                let origin = Origin::new("".into(), &[], None);
+                let origin = Names::default().origin("".into(), &[], None);
                 let session = Session::new(
                     ListenerId(0),
                     Transport::Tcp,

@@ -11,23 +11,23 @@ use std::sync::Arc;
 pub(crate) struct Origin {
     pub(crate) peer: Arc<str>,
     /// What only some have.
-    more: Option<Box<More>>,
+    more: Option<Arc<More>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct More {
     path: Option<Arc<str>>,
     sni: Option<Arc<str>>,
     alpn: Option<Arc<str>>,
 }
 
-impl Origin {
-    pub(crate) fn new(peer: Arc<str>, request: &[(Box<str>, Box<str>)], tls: Option<&TlsInfo>) -> Self {
+impl More {
+    fn new(request: &[(Box<str>, Box<str>)], tls: Option<&TlsInfo>) -> Option<Self> {
         let path = request.iter().find(|(name, _)| &**name == ":path").map(|(_, path)| (**path).into());
         let word = |word: &Option<Box<str>>| word.as_deref().map(Arc::from);
         let (sni, alpn) = tls.map_or((None, None), |tls| (word(&tls.sni), word(&tls.alpn)));
         let some = path.is_some() || sni.is_some() || alpn.is_some();
-        Self { peer, more: some.then(|| Box::new(More { path, sni, alpn })) }
+        some.then_some(Self { path, sni, alpn })
     }
 }
 
@@ -42,6 +42,8 @@ pub(crate) struct Names {
     /// Set when a session is first not healthy.
     pub(crate) health: Arc<str>,
     transports: [Arc<str>; 4],
+    /// Of the session that opened last. Most have the same path and the same names, and share it.
+    recent: Option<Arc<More>>,
 }
 
 impl Default for Names {
@@ -56,11 +58,26 @@ impl Default for Names {
             health: "weir.health".into(),
             transports: [Transport::Tcp, Transport::WebSocket, Transport::Quic, Transport::WebTransport]
                 .map(|transport| transport.as_str().into()),
+            recent: None,
         }
     }
 }
 
 impl Names {
+    /// Where a session comes from that opens now.
+    pub(crate) fn origin(
+        &mut self,
+        peer: Arc<str>,
+        request: &[(Box<str>, Box<str>)],
+        tls: Option<&TlsInfo>,
+    ) -> Origin {
+        let Some(more) = More::new(request, tls) else { return Origin { peer, more: None } };
+        if self.recent.as_deref() != Some(&more) {
+            self.recent = Some(Arc::new(more));
+        }
+        Origin { peer, more: self.recent.clone() }
+    }
+
     /// The attributes that the gateway sets itself.
     pub(crate) fn attributes(
         &self,
@@ -90,10 +107,10 @@ mod tests {
 
     #[test]
     fn attributes_say_what_is_known() {
-        let names = Names::default();
+        let mut names = Names::default();
         let tls = TlsInfo { sni: Some("a.example".into()), alpn: None, client_subject: None };
         let request = [(":path".into(), "/chat".into()), ("host".into(), "a.example".into())];
-        let origin = Origin::new("[::1]:9".into(), &request, Some(&tls));
+        let origin = names.origin("[::1]:9".into(), &request, Some(&tls));
         let attributes = names.attributes(&"edge".into(), Transport::WebTransport, &origin);
         let all: Vec<_> = attributes.iter().map(|(name, value)| (&**name, &**value)).collect();
         assert_eq!(
@@ -106,7 +123,13 @@ mod tests {
                 ("weir.transport", "webtransport"),
             ]
         );
-        let plain = Origin::new("1.2.3.4:5".into(), &[], None);
+        let same = names.origin("[::1]:10".into(), &request, Some(&tls));
+        let shared = |one: &Origin, other: &Origin| {
+            one.more.as_ref().zip(other.more.as_ref()).is_some_and(|(one, other)| Arc::ptr_eq(one, other))
+        };
+        assert!(shared(&origin, &same));
+        assert!(!shared(&origin, &names.origin("[::1]:11".into(), &request, None)));
+        let plain = names.origin("1.2.3.4:5".into(), &[], None);
         assert!(plain.more.is_none());
         assert_eq!(names.attributes(&"edge".into(), Transport::Tcp, &plain).len(), 3);
     }

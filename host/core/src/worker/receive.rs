@@ -5,7 +5,6 @@ use crate::conn::{Conn, End, Parcel, Pauses, Role, Session};
 use crate::id::{ConnId, Lane};
 use crate::lifecycle::{LifeEvent, Phase};
 use crate::message::{Direction, Kind, Message, Payload};
-use crate::origin::Origin;
 use crate::program::SessionInfo;
 use crate::reason::CloseReason;
 use crate::roster::Entry;
@@ -107,7 +106,7 @@ impl State {
 
     fn open(&mut self, snapshot: &Snapshot, opening: Opening) -> Option<ConnId> {
         let policy = &snapshot.listeners[opening.listener.index()];
-        let origin = Origin::new(opening.peer.clone(), &opening.request, opening.tls.as_ref());
+        let origin = self.names.origin(opening.peer.clone(), &opening.request, opening.tls.as_ref());
         let now = self.now;
         let chain = policy.chain.bindings().clone();
         let interval = policy.limits.ping_interval;
