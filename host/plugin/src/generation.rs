@@ -213,6 +213,7 @@ impl Starter {
 
     fn start(&self, parts: HostParts) -> Result<Started, StartError> {
         let crossing = parts.limits.crossing();
+        self.runtime.count_epochs();
         let mut store = Store::new(self.runtime.engine(), Host::new(parts));
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(crossing);

@@ -10,8 +10,9 @@ use crate::refusal::Refusal;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
 use wasmtime::component::Component;
 use wasmtime::{Config, Engine, EngineWeak, WasmBacktraceDetails};
 
@@ -26,7 +27,15 @@ struct Inner {
     compiler: Compiler,
     modules: Modules,
     clock: Clock,
+    ticker: Ticker,
     compilations: AtomicU64,
+}
+
+/// The thread that counts epochs. It waits until there is something that they could stop: a gateway without plugins is not woken a
+/// thousand times a second.
+struct Ticker {
+    wanted: Arc<AtomicBool>,
+    thread: Thread,
 }
 
 /// Why there is no runtime.
@@ -50,14 +59,14 @@ impl Runtime {
         let cache = options.cache.as_deref().map(Cache::open).transpose()?;
         let engine =
             Engine::new(&config(&options)).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
-        let ticked = engine.weak();
-        std::thread::Builder::new().name("weir-epoch".into()).spawn(move || tick(&ticked))?;
+        let ticker = Ticker::start(engine.weak())?;
         Ok(Self(Arc::new(Inner {
             engine,
             cache,
             compiler: Compiler::new(&options),
             modules: Modules::default(),
             clock: Clock::start(),
+            ticker,
             compilations: AtomicU64::new(0),
             options,
         })))
@@ -75,6 +84,14 @@ impl Runtime {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// Has epochs counted from now on: to be called before anything runs that they are to stop.
+    pub(crate) fn count_epochs(&self) {
+        let Ticker { wanted, thread } = &self.0.ticker;
+        if !wanted.swap(true, Ordering::Release) {
+            thread.unpark();
+        }
     }
 
     pub(crate) fn cache(&self) -> Option<&Cache> {
@@ -122,6 +139,25 @@ fn config(options: &RuntimeOptions) -> Config {
 const MAX_LATE: u32 = 100;
 /// Before the workers, where that is allowed: what it does takes no time, and a loop runs on for as long as it waits.
 const NICENESS: i32 = -10;
+/// While nothing is wanted of it, the ticker looks so often whether the engine is gone.
+const LOOK: Duration = Duration::from_secs(1);
+
+impl Ticker {
+    fn start(engine: EngineWeak) -> std::io::Result<Self> {
+        let wanted = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&wanted);
+        let ticker = std::thread::Builder::new().name("weir-epoch".into()).spawn(move || {
+            while !asked.load(Ordering::Acquire) {
+                std::thread::park_timeout(LOOK);
+                if engine.upgrade().is_none() {
+                    return;
+                }
+            }
+            tick(&engine);
+        })?;
+        Ok(Self { wanted, thread: ticker.thread().clone() })
+    }
+}
 
 /// Counts epochs until the engine is gone. Those that came late are made up for: an epoch only has a call looked at, and what counts
 /// then is what it used of the processor.
