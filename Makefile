@@ -3,6 +3,7 @@
 #   make run      builds all, starts the gateway with two of the shipped plugins, prints what to try
 #   make test     everything that must be green: format, lints, docs, licences, units, guests, end to end
 #   make bench    measures, and prints the figures of docs/performance.md
+#   make storm, make million, make heartbeats   the long runs of docs/capacity.md, each with most of the machine for itself
 #   make conformance  every case of the Autobahn WebSocket suite, compression among them (half an hour and more)
 #   make fuzz     the fuzz targets for FUZZ_SECONDS each (their corpora run in `make test`)
 
@@ -16,6 +17,7 @@ GUEST_DIR := target/guest
 # Assertions and overflow checks in Weir's own crates; the dependencies are those of the release build.
 CHECKED := --release --config .cargo/checked.toml
 FUZZ_SECONDS ?= 600
+SESSIONS ?= 1000000
 VENV := target/venv
 TOOLS := target/tools
 export CARGO_TERM_COLOR ?= auto
@@ -23,7 +25,7 @@ export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 
 say = @printf '\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: build run test bench fuzz conformance host plugins guests lint format deny docs unit guest-tests sans-io e2e peers clean
+.PHONY: build run test bench storm million heartbeats fuzz conformance host plugins guests lint format deny docs unit guest-tests sans-io e2e peers clean
 
 build: host plugins
 
@@ -141,6 +143,21 @@ bench: build
 	$(call say,benchmarks)
 	cargo bench --package weir-plugin --bench calls
 	cargo run --release --package weir-tests --bin bench
+
+# 15,000 clients that are cut off and come back at once.
+storm: build
+	$(call say,a storm)
+	cargo run --release --package weir-tests --bin bench storm
+
+# Both ends of the sessions on this machine: some 8 KiB a session. It stops before memory is used up, and after 11 minutes at most.
+million: build
+	$(call say,$(SESSIONS) sessions)
+	cargo run --release --package weir-tests --bin bench million --sessions $(SESSIONS)
+
+# 10,000 clients with a heartbeat a second, for HEARTBEAT_SECONDS (half an hour); `make test` has two minutes of it.
+heartbeats: build
+	$(call say,heartbeats)
+	cargo run --release --package weir-tests --bin bench heartbeats
 
 fuzz:
 	$(call say,fuzzing $(FUZZ_SECONDS) s a target)

@@ -7,8 +7,12 @@ pub mod certificate;
 pub mod client;
 pub mod command;
 pub mod gateway;
+pub mod heartbeats;
+pub mod herd;
+pub mod latency;
 pub mod metrics;
 pub mod peer;
+pub mod process;
 pub mod raw;
 pub mod stamp;
 

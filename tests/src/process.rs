@@ -1,6 +1,6 @@
 //! What the kernel knows of a process: CPU time, memory, the cores that it may use.
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use std::fs;
 use std::ops::Sub;
@@ -8,18 +8,18 @@ use std::time::Duration;
 
 /// CPU time of all threads of a process so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Cpu {
+pub struct Cpu {
     /// User and system together, to the nanosecond.
-    pub(crate) used: Duration,
+    pub used: Duration,
     /// Spent waiting for a core that others had.
-    pub(crate) waited: Duration,
+    pub waited: Duration,
     /// In user space and in the kernel, to the clock tick (10 ms).
-    pub(crate) ticks: [u64; 2],
+    pub ticks: [u64; 2],
 }
 
 impl Cpu {
     /// `/proc/PID/stat`, and `/proc/PID/task/*/schedstat` for what that rounds.
-    pub(crate) fn of(pid: u32) -> Self {
+    pub fn of(pid: u32) -> Self {
         let mut cpu = Self::default();
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
         // Fields are counted from behind the name, which may hold anything: utime and stime are the 14th and 15th of all.
@@ -38,12 +38,12 @@ impl Cpu {
     }
 
     /// Of this process.
-    pub(crate) fn own() -> Self {
+    pub fn own() -> Self {
         Self::of(std::process::id())
     }
 
     /// The part of the time that was spent in the kernel.
-    pub(crate) fn system_share(&self) -> f64 {
+    pub fn system_share(&self) -> f64 {
         let [user, system] = self.ticks.map(|ticks| ticks as f64);
         system / (user + system).max(1.0)
     }
@@ -63,25 +63,29 @@ impl Sub for Cpu {
 
 /// Resident memory of a process, and its share of what it has in common with others; bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Memory {
-    pub(crate) resident: u64,
-    pub(crate) proportional: u64,
+pub struct Memory {
+    /// All pages that it has.
+    pub resident: u64,
+    /// Pages that others have too count in part.
+    pub proportional: u64,
+    /// Pages that no file is behind: what it has allocated.
+    pub anonymous: u64,
 }
 
 impl Memory {
     /// `/proc/PID/smaps_rollup`.
-    pub(crate) fn of(pid: u32) -> Self {
+    pub fn of(pid: u32) -> Self {
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("the process runs");
         let of = |name: &str| {
             let line = rollup.lines().find_map(|line| line.strip_prefix(name)).expect("a field");
             line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
         };
-        Self { resident: of("Rss:"), proportional: of("Pss:") }
+        Self { resident: of("Rss:"), proportional: of("Pss:"), anonymous: of("Anonymous:") }
     }
 }
 
 /// Every thread of a process, and what they start, on one core.
-pub(crate) fn pin(pid: u32, core: usize) {
+pub fn pin(pid: u32, core: usize) {
     let mut cores = CpuSet::new();
     cores.set(core);
     for thread in threads(pid) {
@@ -91,8 +95,17 @@ pub(crate) fn pin(pid: u32, core: usize) {
 }
 
 /// This process on one core.
-pub(crate) fn pin_self(core: usize) {
+pub fn pin_self(core: usize) {
     pin(std::process::id(), core);
+}
+
+/// Lets this process, and what it starts, have as many files open as it may; gives how many that is. At least `wanted`, or this panics.
+pub fn open_files(wanted: u64) -> u64 {
+    let most = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).expect("up to the maximum");
+    let most = most.unwrap_or(u64::MAX);
+    assert!(most >= wanted, "this needs {wanted} open files, and may have {most}; raise `ulimit -Hn`");
+    most
 }
 
 fn threads(pid: u32) -> Vec<i32> {

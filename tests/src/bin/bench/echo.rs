@@ -1,10 +1,10 @@
 //! What the plugin that forwards everything costs where messages really go: an echo, with it in the chain and without.
 
 use crate::fleet::{Fleet, Wire};
-use crate::process::Cpu;
 use crate::report::{heading, light, median, range};
 use crate::{gateway, setting};
 use std::time::{Duration, Instant};
+use weir_tests::process::Cpu;
 
 /// Of a message, in bytes.
 const PAYLOAD: usize = 64;

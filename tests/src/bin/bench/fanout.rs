@@ -1,10 +1,10 @@
 //! Publishing to a group: one publisher, many receivers.
 
 use crate::fleet::{Fleet, Wire};
-use crate::process::Cpu;
 use crate::report::{heading, median, range};
 use crate::{gateway, setting};
 use std::time::{Duration, Instant};
+use weir_tests::process::Cpu;
 
 const RECEIVERS: usize = 1_000;
 /// Messages published in one write: what a receiver gets of them goes out in one write too.
