@@ -19,6 +19,14 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// Has a thread of the allocator give back what is free. Without it only allocating does: a gateway that its clients have left, and
+/// where little happens since, would keep the memory of all of them.
+#[expect(unsafe_code, reason = "the allocator looks for its settings by this name; see the safety comment")]
+// SAFETY: jemalloc declares it as `const char *`, read once at the start. A reference to an array is a pointer, what it points to ends
+// with a zero and is never written, and nothing else in the program has the name: jemalloc's own is weak.
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static ALLOCATOR_SETTINGS: &[u8; 48] = b"background_thread:true,max_background_threads:1\0";
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(config) => run::run(config.file.as_deref()),
