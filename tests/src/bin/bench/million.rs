@@ -22,7 +22,7 @@ const MOST: u64 = 100_000;
 /// How often each session is asked, in seconds, unless `MILLION_PING` says otherwise.
 const PING: u64 = 120;
 /// How long is measured at most, when all have been asked once.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// What the kernel counts buffers in.
 const PAGE: u64 = 4096;
 /// Never is less free, in bytes.
@@ -50,7 +50,7 @@ pub(crate) fn run(sessions: u64) {
         let count = left.min(each);
         pairs.push(pair(pairs.len(), count, ping));
         left -= count;
-        if pairs.len() % 10 == 0 || left == 0 {
+        if pairs.len().is_multiple_of(10) || left == 0 {
             println!("  {:>9} sessions after {:>3.0} s", sessions - left, begun.elapsed().as_secs_f64());
         }
         let machine = Machine::now();

@@ -3,13 +3,15 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 use weir_tests::herd::Herd;
 use weir_tests::process;
 
 /// The argument that makes this program a herd.
 pub(crate) const ROLE: &str = "herd";
+/// Orders and answers that wait: there is one at a time.
+const WAITING: usize = 4;
 /// How often one of the sessions sends a ping that is measured.
 const PROBE: Duration = Duration::from_millis(100);
 
@@ -50,7 +52,7 @@ impl Remote {
             .spawn()
             .expect("a process");
         let (orders, stdout) = (child.stdin.take(), child.stdout.take().expect("piped"));
-        let (sender, answers) = channel();
+        let (sender, answers) = sync_channel(WAITING);
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
@@ -132,7 +134,7 @@ impl Report {
 pub(crate) fn serve(addresses: &[String]) {
     process::open_files(0);
     let addresses = addresses.iter().map(|address| address.parse().expect("an address")).collect();
-    let (sender, orders) = channel();
+    let (sender, orders) = sync_channel(WAITING);
     std::thread::spawn(move || {
         for line in std::io::stdin().lines().map_while(Result::ok) {
             if sender.send(line).is_err() {
