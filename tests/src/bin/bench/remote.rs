@@ -10,8 +10,8 @@ use weir_tests::process;
 
 /// The argument that makes this program a herd.
 pub(crate) const ROLE: &str = "herd";
-/// Lines that wait to be taken.
-const LINES: usize = 1024;
+/// Orders and answers that wait: there is one at a time.
+const WAITING: usize = 4;
 /// How often one of the sessions sends a ping that is measured.
 const PROBE: Duration = Duration::from_millis(100);
 
@@ -52,7 +52,7 @@ impl Remote {
             .spawn()
             .expect("a process");
         let (orders, stdout) = (child.stdin.take(), child.stdout.take().expect("piped"));
-        let (sender, answers) = sync_channel(LINES);
+        let (sender, answers) = sync_channel(WAITING);
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
@@ -134,7 +134,7 @@ impl Report {
 pub(crate) fn serve(addresses: &[String]) {
     process::open_files(0);
     let addresses = addresses.iter().map(|address| address.parse().expect("an address")).collect();
-    let (sender, orders) = sync_channel(LINES);
+    let (sender, orders) = sync_channel(WAITING);
     std::thread::spawn(move || {
         for line in std::io::stdin().lines().map_while(Result::ok) {
             if sender.send(line).is_err() {
