@@ -14,8 +14,6 @@ use weir_codec::{EncodeError, Kind, Wire};
 /// Payloads of at least so many bytes are queued by reference; smaller ones are copied behind each other, because a slice more in a
 /// vectored write costs the kernel more than the copy.
 const BY_REFERENCE: usize = 4096;
-/// When more bytes wait than this, frames that others queue too are not copied any more.
-const COPIED: usize = 16 * 1024;
 /// A chunk that is larger is not added to.
 const CHUNK: usize = 64 * 1024;
 /// A buffer with more capacity than this is not kept for the next use.
@@ -172,12 +170,11 @@ impl Queue {
 
     /// Queues one frame that others queue too.
     pub(crate) fn push_shared(&mut self, lane: Option<Lane>, frame: &Bytes) {
-        let few = self.bytes < COPIED && frame.len() < BY_REFERENCE;
         let queue = self.lane(lane);
         match queue.chunks.back_mut() {
-            // One alone costs no buffer, however many receivers it has. What comes close behind it is copied together: each slice more
-            // of a write costs more than the copy. What waits in vain is shared again: it costs memory only once.
-            Some(_) if few => queue.tail().extend_from_slice(frame),
+            Some(Chunk::Own(tail)) if frame.len() < BY_REFERENCE && tail.len() < CHUNK => {
+                tail.extend_from_slice(frame);
+            }
             _ => queue.chunks.push_back(Chunk::Shared(frame.clone())),
         }
         self.count(lane, frame.len(), Sort::Message);
