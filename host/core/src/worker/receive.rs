@@ -301,6 +301,10 @@ impl State {
     #[expect(clippy::option_option, reason = "a close frame, and what may be in it")]
     fn peer_ended(&mut self, snapshot: &Snapshot, id: ConnId, close: Option<Option<(u16, Box<str>)>>) {
         let Some(conn) = self.conns.get_mut(id) else { return };
+        if conn.phase == Phase::ExpectReturn {
+            // Its session waits for another connection.
+            return;
+        }
         let with_frame = close.is_some();
         let cut_off =
             conn.session().and_then(|session| session.resume.as_ref()).is_some_and(|resume| !resume.leaving);

@@ -102,9 +102,14 @@ impl State {
 
     fn look_at(&mut self, snapshot: &Snapshot, id: ConnId) {
         let Some(conn) = self.conns.get(id) else { return };
+        let phase = conn.phase;
         for (at, due) in self.deadlines(snapshot, id, conn) {
             if at > self.now {
                 continue;
+            }
+            if self.conns.get(id).is_none_or(|conn| conn.phase != phase) {
+                // The others were this phase's too. A session that waits for its client now is not to end for a second reason.
+                return;
             }
             match due {
                 Due::Phase => self.lose(snapshot, id, CloseReason::Killed),

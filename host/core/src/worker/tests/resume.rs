@@ -392,6 +392,32 @@ fn a_silent_client_is_lost_not_ended_and_a_first_message_is_not_asked_for() {
 }
 
 #[test]
+fn two_times_that_are_over_at_once_are_one_loss() {
+    let mut policy = resumable(group(Transport::Tcp), "a");
+    // A link that stands still both ways: neither is the message complete, nor is anything taken.
+    policy.limits.frame_timeout = Duration::from_secs(20);
+    policy.limits.write_timeout = Duration::from_secs(20);
+    policy.limits.idle_timeout = Duration::from_secs(20);
+    let mut bench = Bench::new(vec![policy]);
+    let id = bench.open_resumable(0);
+    bench.worker.mid_frame(id, Some(true));
+    bench.worker.blocked(id);
+    bench.wait(20_000);
+    assert!(is_parted(&bench, id), "{:?}", bench.end(id));
+    assert!(bench.resume(id, 0));
+}
+
+#[test]
+fn an_end_that_is_told_twice_is_one_loss() {
+    let (mut bench, id, _) = two();
+    bench.lose(id);
+    bench.worker.peer_ended(id, None);
+    bench.worker.peer_ended(id, Some(Some((1001, "".into()))));
+    bench.lose(id);
+    assert!(is_parted(&bench, id), "{:?}", bench.end(id));
+}
+
+#[test]
 fn attributes_and_groups_are_as_they_were() {
     let plugin = Plugin::new("p", |message, call| {
         call.effects.push(Effect::SetAttribute {
