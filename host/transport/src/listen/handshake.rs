@@ -70,14 +70,11 @@ async fn speak<S: MobileStream>(
             gate.begin(opening, link, Unread::default(), admission);
             return Ok(());
         }
-        // Within what is left for the handshake.
-        let patience = PATIENCE.min(gate.spec().limits.handshake_timeout / 2);
-        let first = first(&mut link, &[], patience, || Decoder::framed(framing, *kind)).await;
+        let first = first(&mut link, &[], PATIENCE, || Decoder::framed(framing, *kind)).await;
         return gate.greet(opening, link, first, admission).await;
     }
     let Some(rules) = &gate.listener.rules else { return Err(CloseReason::Protocol) };
     let limits = &gate.spec().limits;
-    let patience = limits.upgrade_timeout;
     let closed = || gate.closed_to().map(|reason| gate.unavailable(reason));
     let limit = limits.upgrade_timeout;
     let upgraded = timeout(limit, upgrade::upgrade(stream, rules, limit, closed)).await;
@@ -105,9 +102,9 @@ async fn speak<S: MobileStream>(
         gate.begin(opening, link, Unread::of(&upgraded.leftover), admission);
         return Ok(());
     }
-    // Its first message is a hello, so that is all that is taken.
+    // Its first message is a hello, so that is all that is taken. It has as long for that as it had for the upgrade.
     let short = websocket::Limits { message: session::MAX_LENGTH, ..limits };
-    let first = first(&mut link, &upgraded.leftover, patience, || decoder(short)).await;
+    let first = first(&mut link, &upgraded.leftover, limit, || decoder(short)).await;
     if matches!(first, First::Else(_)) {
         say_close(&mut link).await;
         return Err(CloseReason::Protocol);
@@ -140,5 +137,6 @@ async fn say_close(link: &mut impl Link) {
     let mut frame = BytesMut::new();
     websocket::encode_close(Some((1002, "the first message is no hello")), None, &mut frame);
     // Nothing was sent before it, so there is room for it; if there is not, the client learns nothing.
-    let _ = poll_fn(|cx| link.poll_write(cx, Lane::ONLY, &[IoSlice::new(&frame)])).await;
+    let said = poll_fn(|cx| link.poll_write(cx, Lane::ONLY, &[IoSlice::new(&frame)]));
+    let _ = timeout(PATIENCE, said).await;
 }
