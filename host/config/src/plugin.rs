@@ -1,6 +1,7 @@
 //! Validated plugin settings.
 
 use crate::words::Grant;
+use minisign_verify::PublicKey;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,8 @@ pub struct Plugins {
     pub dir_is_default: bool,
     /// Where compiled modules are kept.
     pub cache: Cache,
+    /// Whose signatures plugin files need; empty: none.
+    pub signed_by: Vec<PublicKey>,
     /// For every binding that does not say otherwise, and for plugins of an automatic chain. Its `config` is empty.
     pub defaults: PluginSettings,
 }
@@ -45,6 +48,8 @@ pub struct Binding {
 /// What a binding is given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PluginSettings {
+    /// SHA-256 of the only file that is taken; `None`: any.
+    pub sha256: Option<[u8; 32]>,
     /// A JSON object; empty when none is given. Not yet checked against the plugin's schema.
     pub config: serde_json::Value,
     /// Capabilities beyond log, clock, attributes and metrics.
@@ -66,6 +71,7 @@ pub struct PluginSettings {
 impl Default for PluginSettings {
     fn default() -> Self {
         Self {
+            sha256: None,
             config: serde_json::Value::Object(serde_json::Map::new()),
             grants: BTreeSet::new(),
             on_failure: OnFailure::Closed,

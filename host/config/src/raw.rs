@@ -6,7 +6,7 @@ pub(crate) use overload::Overload;
 
 use crate::field::{Chain, Field, List};
 use crate::json::Json;
-use crate::value::{Size, Time, WorkerCount};
+use crate::value::{Sha256, Size, Time, WorkerCount};
 use crate::words::{
     Balance, ClusterWord, Compression, DegradedWord, FailureWord, FramingWord, Grant, HeartbeatWord,
     KindWord, ListenerWord, LogAccess, LogFormat, LogLevel, PrefixWord, ProxyWord, RateWord, SessionsWord,
@@ -111,6 +111,10 @@ pub(crate) struct Plugins {
     /// Where compiled modules are kept: "auto" (a private directory of the user's cache), "off", or a private directory.
     #[schemars(extend("default" = "auto"))]
     pub(crate) cache: Field<String>,
+    /// Public keys (minisign) of those who may sign plugins: every file then needs its signature beside it, as `NAME.wasm.minisig`.
+    /// Left out: signatures are not looked at.
+    #[schemars(with = "Vec<String>", extend("default" = []))]
+    pub(crate) signed_by: List<String>,
     /// For every binding that does not say otherwise.
     pub(crate) defaults: Defaults,
 }
@@ -152,6 +156,8 @@ pub(crate) struct Plugin {
     pub(crate) name: Field<String>,
     /// The plugin's file, from `[plugins] dir`.
     pub(crate) module: Field<String>,
+    /// SHA-256 of the only file that is taken, in hexadecimal, as `sha256sum` prints it. Left out: any.
+    pub(crate) sha256: Field<Sha256>,
     /// Given to the plugin as JSON, after it has passed the plugin's own schema. Dates become strings.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>", extend("default" = {}))]
     pub(crate) config: Field<Json>,
@@ -178,6 +184,8 @@ pub(crate) struct Plugin {
 #[serde(default)]
 #[schemars(deny_unknown_fields, inline)]
 pub(crate) struct Settings {
+    /// SHA-256 of the only file that is taken, in hexadecimal, as `sha256sum` prints it. Left out: any.
+    pub(crate) sha256: Field<Sha256>,
     /// Given to the plugin as JSON, after it has passed the plugin's own schema.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub(crate) config: Field<Json>,
@@ -492,6 +500,7 @@ impl Plugin {
     /// Its keys that the file beside a plugin has too.
     pub(crate) fn settings(&self) -> Settings {
         Settings {
+            sha256: self.sha256.clone(),
             config: self.config.clone(),
             grants: self.grants.clone(),
             on_failure: self.on_failure.clone(),
@@ -508,6 +517,7 @@ impl Defaults {
     /// Its keys as a plugin has them.
     pub(crate) fn settings(&self) -> Settings {
         Settings {
+            sha256: Field::default(),
             config: Field::default(),
             grants: self.grants.clone(),
             on_failure: self.on_failure.clone(),

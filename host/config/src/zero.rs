@@ -43,6 +43,7 @@ impl Config {
             plugins: Plugins {
                 dir: PathBuf::from("plugins"),
                 dir_is_default: true,
+                signed_by: Vec::new(),
                 cache: Cache::Auto,
                 defaults: PluginSettings::default(),
             },

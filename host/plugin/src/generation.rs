@@ -27,6 +27,8 @@ use weir_core::{
 pub struct BindingSpec {
     /// Given by whoever reads the configuration; the same for as long as there is a binding of this name.
     pub id: BindingId,
+    /// The only file that is taken; `None`: any.
+    pub sha256: Option<Digest>,
     /// For chains, logs and metrics.
     pub name: Arc<str>,
     /// `Null` when there is none.
@@ -127,6 +129,12 @@ impl Runtime {
         spec: &BindingSpec,
         store: &Arc<BindingStore>,
     ) -> Result<Arc<Generation>, Refusal> {
+        if let Some(wanted) = spec.sha256 {
+            let found = Digest::of(bytes);
+            if found != wanted {
+                return Err(Refusal::OtherDigest { found, wanted });
+            }
+        }
         let module = self.module(bytes, |facts| facts.check_grants(spec.grants, &spec.name))?;
         let starter = Starter::new(self, &module, spec, store)?;
         let (mut scratch, manifest) = starter.try_out()?;

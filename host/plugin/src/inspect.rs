@@ -40,6 +40,7 @@ impl Runtime {
         let module = self.module(bytes, |_| Ok(()))?;
         let spec = BindingSpec {
             id: BindingId(0),
+            sha256: None,
             name: "inspect".into(),
             config: serde_json::Value::Null,
             limits: PluginLimits::default(),

@@ -35,6 +35,7 @@ mod refusal;
 mod runtime;
 mod schema;
 mod store;
+mod trust;
 
 pub use artifact::Form;
 pub use cache::CacheError;
@@ -52,3 +53,4 @@ pub use store::{
     BindingStore, DropReasons, HistogramReading, Kv, KvError, MAX_KEY, MAX_NAMES, MAX_REASONS, MAX_VALUE,
     Metrics, Reading, Value,
 };
+pub use trust::{MAX_SIGNATURE, Trust};

@@ -1,6 +1,7 @@
 //! Why a file gets no traffic, in sentences that say what to do.
 
 use crate::contract::OFFERED;
+use crate::digest::Digest;
 use crate::grants::Capability;
 use std::time::Duration;
 use weir_core::Failure;
@@ -24,6 +25,25 @@ pub enum Refusal {
         size: usize,
         /// The limit.
         most: usize,
+    },
+    /// Files have to be signed, and there is no signature beside it.
+    #[error(
+        "it is not signed, and plugins.signed_by asks for it: sign it with `minisign -S -m FILE.wasm` \
+         and put FILE.wasm.minisig beside it"
+    )]
+    Unsigned,
+    /// There is a signature, and it is not good for this file.
+    #[error("its signature does not hold: {0}")]
+    Signature(String),
+    /// The binding takes one file only, and this is another.
+    #[error(
+        "its SHA-256 is {found}, and the binding takes {wanted} alone: put that file back, or change `sha256`"
+    )]
+    OtherDigest {
+        /// Of the file.
+        found: Digest,
+        /// What the binding takes.
+        wanted: Digest,
     },
     /// Not WebAssembly at all.
     #[error(

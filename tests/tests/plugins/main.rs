@@ -5,3 +5,4 @@ mod holding;
 mod lifecycle;
 mod refusals;
 mod remote;
+mod trust;

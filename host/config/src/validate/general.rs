@@ -6,6 +6,7 @@ use crate::{
     Admin, AdminBind, Cache, Config, Drain, Log, LogAccess, LogFormat, LogLevel, PluginSettings, Plugins,
     Runtime, Workers, raw, zero,
 };
+use minisign_verify::PublicKey;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -80,10 +81,24 @@ impl Check<'_> {
             Some("off") => Cache::Off,
             Some(_) => self.path(&raw.cache, "cache").map_or(Cache::Auto, Cache::Path),
         };
+        let signed_by = self.list(raw.signed_by.as_ref(), "signed_by").unwrap_or_default();
+        let signed_by = signed_by.into_iter().filter_map(|(key, span)| {
+            let read = PublicKey::from_base64(key.trim());
+            if read.is_err() {
+                self.blame_with_help(
+                    span,
+                    "`signed_by` must have public keys of minisign",
+                    "it is the second line of minisign.pub, and begins with RW",
+                );
+            }
+            read.ok()
+        });
+        let signed_by = signed_by.collect();
         Plugins {
             dir_is_default: dir.is_none(),
             dir: dir.unwrap_or_else(|| self.beside("plugins")),
             cache,
+            signed_by,
             defaults: self.settings(&raw.defaults.settings(), &PluginSettings::default()),
         }
     }

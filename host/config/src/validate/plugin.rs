@@ -1,6 +1,7 @@
 //! Bindings and their settings.
 
 use super::{Check, SECOND, Seen};
+use crate::value::Sha256;
 use crate::words::FailureWord;
 use crate::{Binding, PluginSettings, Plugins, raw};
 use std::path::Path;
@@ -53,6 +54,7 @@ impl Check<'_> {
             FailureWord::Close => OnFailure::Close,
         });
         PluginSettings {
+            sha256: self.read(&raw.sha256, "sha256").map(|(Sha256(digest), _)| *digest),
             config: self
                 .read(&raw.config, "config")
                 .map_or_else(|| PluginSettings::default().config, |(config, _)| config.0.clone()),

@@ -6,6 +6,7 @@ mod defaults;
 mod diff;
 mod not_yet;
 mod sidecar;
+mod trust;
 
 use std::path::Path;
 use tempfile::TempDir;

@@ -15,6 +15,9 @@ const SETTLE_EMPTY: Duration = Duration::from_secs(1);
 /// How long a file must be missing before it counts as removed: whoever removes and writes anew leaves no gap in the chain.
 const MISSING: Duration = Duration::from_millis(250);
 
+/// What the name of a plugin's signature has behind the plugin's own.
+pub(crate) const SIGNATURE: &str = ".wasm.minisig";
+
 /// The directory as it was last seen.
 #[derive(Debug)]
 pub(crate) struct Directory {
@@ -130,13 +133,14 @@ impl Directory {
         }
     }
 
-    /// The .wasm and .toml files, links followed; names that begin with a dot are other programs' work in progress.
+    /// The .wasm, .toml and signature files, links followed; names that begin with a dot are other programs' work in progress.
     fn present(&self) -> io::Result<BTreeMap<String, Stamp>> {
         let mut present = BTreeMap::new();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
-            let wanted = Path::new(&name).extension().is_some_and(|end| end == "wasm" || end == "toml");
+            let end = Path::new(&name).extension();
+            let wanted = end.is_some_and(|end| end == "wasm" || end == "toml") || name.ends_with(SIGNATURE);
             if name.starts_with('.') || !wanted {
                 continue;
             }

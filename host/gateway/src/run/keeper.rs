@@ -8,7 +8,8 @@ use anyhow::{Context, bail};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -18,7 +19,8 @@ use tokio::sync::Notify;
 use weir_config::{Binding, ChainSpec, Config, Grant, PluginSettings};
 use weir_core::{BindingId, Chain, Link, Snapshot};
 use weir_plugin::{
-    BindingSpec, BindingState, Capability, Catalogue, Change, Outcome, PluginLimits, Probation, Refusal,
+    BindingSpec, BindingState, Capability, Catalogue, Change, Digest, MAX_SIGNATURE, Outcome, PluginLimits,
+    Probation, Refusal, Trust,
 };
 
 /// The directory is looked at this often whatever is heard of it: some file systems say nothing.
@@ -41,6 +43,7 @@ pub(crate) struct Keeper {
     /// Listeners, clusters and names; without chains.
     base: Snapshot,
     max_module: usize,
+    trust: Trust,
     version: u64,
 }
 
@@ -66,6 +69,8 @@ impl Keeper {
             let key = inside.map_or_else(|| binding.module.to_string_lossy().into_owned(), str::to_owned);
             named.entry(key).or_default().push(binding.clone());
         }
+        // Elsewhere than in the directory they are looked at by name, their signatures too.
+        let also = named.keys().flat_map(|file| [file.into(), format!("{file}.minisig").into()]).collect();
         let clusters = assemble::cluster_policies(config, &assembly.clusters);
         let cluster_names = clusters.iter().enumerate();
         let cluster_names = cluster_names
@@ -79,7 +84,7 @@ impl Keeper {
             bindings: Vec::new(),
         };
         Ok(Self {
-            directory: Directory::new(dir.clone(), named.keys().map(Into::into).collect()),
+            directory: Directory::new(dir.clone(), also),
             catalogue: Arc::new(Catalogue::new(assembly.runtime.clone(), Probation::default())),
             defaults: config.plugins.defaults.clone(),
             named,
@@ -88,6 +93,7 @@ impl Keeper {
             present: BTreeMap::new(),
             base,
             max_module: assembly.runtime.options().max_module,
+            trust: Trust::new(config.plugins.signed_by.clone()),
             version: 0,
         })
     }
@@ -190,11 +196,9 @@ impl Keeper {
         let mut touched: Vec<String> = Vec::new();
         for change in look.changes {
             let (directory::Change::Written(name) | directory::Change::Removed(name)) = &change;
-            let module = match name.strip_suffix(".toml") {
-                // Settings beside a plugin: the plugin is offered again with them.
-                Some(stem) => format!("{stem}.wasm"),
-                None => name.clone(),
-            };
+            // Settings or a signature beside a plugin: the plugin is offered again with them.
+            let beside = name.strip_suffix(".toml").or_else(|| name.strip_suffix(directory::SIGNATURE));
+            let module = beside.map_or_else(|| name.clone(), |stem| format!("{stem}.wasm"));
             if matches!(change, directory::Change::Removed(_)) && module == *name {
                 self.present.remove(name);
                 self.log(self.catalogue.removed(name));
@@ -228,7 +232,11 @@ impl Keeper {
             }
         }
         self.present.insert(file.to_owned(), names);
-        match read(&path, self.max_module) {
+        let read = read(&path, self.max_module).and_then(|bytes| {
+            self.trust.check(&bytes, signature(&path)?.as_deref())?;
+            Ok(bytes)
+        });
+        match read {
             Ok(bytes) => {
                 self.log(self.catalogue.offer(file, &bytes, &specs));
             }
@@ -276,6 +284,7 @@ impl Keeper {
         };
         let empty = settings.config.as_object().is_some_and(serde_json::Map::is_empty);
         BindingSpec {
+            sha256: settings.sha256.map(Digest::from_bytes),
             id,
             name: name.clone(),
             config: if empty { serde_json::Value::Null } else { settings.config.clone() },
@@ -370,6 +379,24 @@ fn read(path: &Path, most: usize) -> Result<Vec<u8>, Refusal> {
         return Err(Refusal::TooLarge { size: usize::try_from(size).unwrap_or(usize::MAX), most });
     }
     fs::read(path).map_err(unreadable)
+}
+
+/// The signature beside a plugin, if there is one.
+fn signature(path: &Path) -> Result<Option<String>, Refusal> {
+    let mut path = path.as_os_str().to_owned();
+    path.push(".minisig");
+    let path = Path::new(&path);
+    let unreadable = |error: std::io::Error| Refusal::Unreadable(format!("{}: {error}", path.display()));
+    match File::open(path) {
+        Ok(file) => {
+            let mut text = Vec::new();
+            file.take(MAX_SIGNATURE as u64).read_to_end(&mut text).map_err(unreadable)?;
+            // What is not text is no signature, and is told so.
+            Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(error)),
+    }
 }
 
 /// Pokes at any event in the directory, or on its name. What happened is found out by looking: an event can be lost, or come without
