@@ -44,7 +44,7 @@ impl Head {
                     if self.begun {
                         return Err(Fault::new(code::FRAME_ERROR, "a session is named behind another frame"));
                     }
-                    if session % 4 != 0 {
+                    if !session.is_multiple_of(4) {
                         return Err(Fault::new(code::ID_ERROR, "no session can have this id"));
                     }
                     return Ok(Some(Headed::Stream { session }));

@@ -82,10 +82,11 @@ mod frame {
     }
 }
 
-/// A `GOAWAY` frame that says that no further request is taken (RFC 9114, section 5.2). `stream`: the first that is not.
-pub fn goaway(stream: u64) -> Vec<u8> {
+/// A `GOAWAY` frame that says that the connection is going to end. It names the highest stream that there can be, so that no client takes
+/// one that it has open for one that is not looked at (RFC 9114, section 5.2).
+pub fn goaway() -> Vec<u8> {
     let mut id = Vec::new();
-    varint::encode(stream, &mut id);
+    varint::encode(varint::MAX - 3, &mut id);
     let mut out = Vec::new();
     record::encode(frame::GOAWAY, &id, &mut out);
     out
@@ -145,6 +146,6 @@ mod tests {
 
     #[test]
     fn goaway_is_as_in_the_rfc() {
-        assert_eq!(goaway(4), [7, 1, 4]);
+        assert_eq!(goaway(), [7, 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfc]);
     }
 }

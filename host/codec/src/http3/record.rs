@@ -31,11 +31,6 @@ impl Records {
         }
     }
 
-    /// Whether no record is under way.
-    pub(super) const fn is_between(&self) -> bool {
-        self.left.is_none() && self.filled == 0
-    }
-
     /// The next part, which is taken from the beginning of `input`; `None`: it is used up.
     pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<Part<'a>> {
         match self.left {
@@ -108,7 +103,7 @@ mod tests {
                     }
                 }
             }
-            assert!(records.is_between());
+            assert!(records.left.is_none() && records.filled == 0);
             let expected = [(0x41, 0, vec![]), (1, 3, b"abc".to_vec()), (1 << 40, 300, vec![7; 300])];
             assert_eq!(seen, expected, "{cut}");
         }

@@ -54,13 +54,12 @@ impl SessionStream {
                 Part::Begin(kind, _) if frame::is_of_http2(kind) => {
                     return Err(Fault::new(code::FRAME_UNEXPECTED, "a frame of HTTP/2"));
                 }
-                Part::Begin(..) => {}
                 Part::Value(value) if self.in_data => {
                     if let Some(event) = self.capsules(value)? {
                         return Ok(Some(event));
                     }
                 }
-                Part::Value(_) => {}
+                Part::Begin(..) | Part::Value(_) => {}
                 Part::End => self.in_data = false,
             }
         }
