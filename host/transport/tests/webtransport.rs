@@ -19,7 +19,7 @@ struct Client {
     endpoint: Endpoint,
     connection: Connection,
     control: SendStream,
-    _theirs: RecvStream,
+    theirs: RecvStream,
 }
 
 /// One that has a session.
@@ -39,7 +39,7 @@ impl Client {
         settings.write(&mut control).await.unwrap();
         let mut theirs = connection.accept_uni().await.unwrap();
         assert_eq!(Settings::read(&mut theirs).await.unwrap().supports_webtransport(), 1);
-        Self { endpoint, connection, control, _theirs: theirs }
+        Self { endpoint, connection, control, theirs }
     }
 
     async fn ask(&self, path: &str) -> (SendStream, RecvStream, Result<ConnectResponse, ConnectError>) {
@@ -176,6 +176,8 @@ fn a_drain_is_said_before_the_end_and_what_waits_is_delivered() {
             matches!(drained, Some(Capsule::Unknown { typ, .. }) if typ.into_inner() == DRAIN),
             "{drained:?}"
         );
+        // GOAWAY, of the highest stream that there can be.
+        expect(&mut session.client.theirs, &[7, 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfc]).await;
         expect(&mut recv, &batch).await;
         send.write_all(&frame(b"still here")).await.unwrap();
         expect(&mut recv, &frame(b"still here")).await;
