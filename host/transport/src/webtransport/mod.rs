@@ -23,6 +23,8 @@ use weir_core::{CloseReason, Kind};
 
 /// How long an answer, or a goodbye, may take to be acknowledged.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a client that has all that was said may take to end its side: closing the connection is the end of what it has not worked off.
+const LINGER: Duration = Duration::from_millis(500);
 /// Refused connections of one listener and worker that are being told so at once; more are refused without a word.
 const TOLD: usize = 64;
 
@@ -62,6 +64,7 @@ pub(crate) async fn open(
         },
     };
     answer.send(&response).await;
+    let _ = timeout(LINGER, connection.closed()).await;
     goodbye(&connection, "refused");
     Err(reason)
 }
@@ -82,6 +85,7 @@ pub(crate) fn refuse(gate: &Rc<Gate>, incoming: Incoming, reason: CloseReason) {
             // However it goes, it is over.
             if let Ok((_http3, _, answer)) = ask(&connection).await {
                 answer.send(&gate.unavailable(reason).http3()).await;
+                let _ = timeout(LINGER, connection.closed()).await;
                 goodbye(&connection, "refused");
             }
         };

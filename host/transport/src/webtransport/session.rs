@@ -1,11 +1,11 @@
 //! The stream on which the session was asked for, for as long as the session lasts.
 
+use super::LINGER;
 use super::http3::flush;
 use crate::drive::Input;
 use quinn::{ReadError, RecvStream, SendStream};
 use std::io;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::time::timeout;
 use weir_codec::http3::{Fault, SessionEvent, SessionStream, close_capsule, drain_capsule};
 use weir_core::{CloseReason, End};
@@ -13,9 +13,6 @@ use weir_core::{CloseReason, End};
 /// Bytes that one read takes, and how many reads there are before it is another's turn.
 const READ: usize = 512;
 const READS: usize = 4;
-
-/// How long a client may take to end its side of a session that has ended.
-const LINGER: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(super) struct Session {
