@@ -1,10 +1,11 @@
 //! Limits of QUIC endpoints: quinn's defaults are not for the open internet.
 
-use super::offload;
+use super::socket::{Socket, Tasks};
+use super::{Door, Goodbyes, offload};
 use crate::listen::Listener;
 use crate::tls;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
+use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -69,11 +70,17 @@ pub(crate) fn server_config(
 }
 
 /// One worker's endpoint on its own socket.
-pub(crate) fn endpoint(listener: &Listener, socket: UdpSocket) -> io::Result<Endpoint> {
+pub(crate) fn open(listener: &Listener, socket: UdpSocket) -> io::Result<Door> {
     let same = socket.try_clone()?;
-    let endpoint =
-        Endpoint::new(EndpointConfig::default(), listener.quic.clone(), socket, Arc::new(TokioRuntime))?;
+    let unproven = Arc::default();
+    let socket = Arc::new(Socket::new(socket, Arc::clone(&unproven))?);
+    let endpoint = Endpoint::new_with_abstract_socket(
+        EndpointConfig::default(),
+        listener.quic.clone(),
+        socket,
+        Arc::new(Tasks),
+    )?;
     // A kernel without the option does not do it either.
     let _ = offload::one_by_one(&same);
-    Ok(endpoint)
+    Ok(Door { endpoint, unproven, goodbyes: Arc::new(Goodbyes::new()) })
 }

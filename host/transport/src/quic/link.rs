@@ -1,5 +1,6 @@
 //! A QUIC connection as the driver sees it.
 
+use super::goodbye::Goodbyes;
 use crate::drive::{Finished, Input, Link, WriteError};
 use bytes::Bytes;
 use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendDatagramError, SendStream, VarInt};
@@ -34,6 +35,7 @@ pub(crate) struct QuicLink {
     limit: usize,
     finished: VecDeque<SendStream>,
     delivered: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    goodbyes: Arc<Goodbyes>,
 }
 
 /// A stream that the client opened. It leaves when both sides are done.
@@ -47,7 +49,13 @@ struct QuicLane {
 }
 
 impl QuicLink {
-    pub(crate) fn new(connection: Connection, framing: Arc<Framing>, kind: Kind, limit: usize) -> Self {
+    pub(crate) fn new(
+        connection: Connection,
+        framing: Arc<Framing>,
+        kind: Kind,
+        limit: usize,
+        goodbyes: Arc<Goodbyes>,
+    ) -> Self {
         Self {
             opened: ReusableBoxFuture::new(open(connection.clone())),
             datagram: ReusableBoxFuture::new(datagram(connection.clone())),
@@ -61,6 +69,7 @@ impl QuicLink {
             limit,
             finished: VecDeque::new(),
             delivered: None,
+            goodbyes,
         }
     }
 
@@ -123,7 +132,7 @@ impl QuicLink {
         Poll::Ready(Ok(Input::LaneOpened(lane)))
     }
 
-    /// Finishes all lanes; completes when the client has everything that was written on them.
+    /// Finishes all lanes; completes when the client has everything that was written on them, and may be told of the end.
     fn deliver(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         for at in 0..self.lanes.len() {
             if let Some(send) = self.lanes[at].send.take() {
@@ -131,10 +140,14 @@ impl QuicLink {
             }
         }
         let finished = std::mem::take(&mut self.finished);
+        let turn = self.goodbyes.next();
         Box::pin(async move {
             for stream in &finished {
                 // Acknowledged, or not wanted, or lost: there is nothing to be done about either.
                 let _ = stream.stopped().await;
+            }
+            if let Some(turn) = turn {
+                tokio::time::sleep_until(turn).await;
             }
         })
     }

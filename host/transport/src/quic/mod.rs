@@ -1,15 +1,19 @@
 //! QUIC (RFC 9000): one connection is one session, each stream that the client opens one of its lanes.
 
 mod config;
+mod goodbye;
 mod link;
 mod offload;
+mod socket;
+mod unproven;
 
-pub(crate) use config::{endpoint, server_config};
+pub(crate) use config::{open, server_config};
 
 use crate::drive::Unread;
 use crate::listen::{Admission, Gate, Protocol, Rate};
 use crate::resume::{PATIENCE, first};
 use crate::tls;
+use goodbye::Goodbyes;
 pub(crate) use link::QuicLink;
 use quinn::crypto::rustls::HandshakeData;
 use quinn::{Connecting, Connection, ConnectionError, Endpoint};
@@ -17,6 +21,8 @@ use rustls::pki_types::CertificateDer;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+use unproven::{Doubt, Unproven};
 use weir_codec::{Decoder, Framing, Prefix, Wire};
 use weir_core::{CloseReason, Kind, Opening, TlsInfo};
 
@@ -24,13 +30,25 @@ use weir_core::{CloseReason, Kind, Opening, TlsInfo};
 const RETRY_ABOVE: usize = 64;
 /// With so many under way, further attempts are not answered.
 const HANDSHAKES: usize = 1024;
+/// How long quinn may still answer a client, that has not shown that it is there, after its handshake has failed: three times the time
+/// after which it would send again (RFC 9000, section 10.2), which is a second as long as nothing was measured.
+const AFTERMATH: Duration = Duration::from_secs(4);
+
+/// One worker's entrance for QUIC.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) endpoint: Endpoint,
+    unproven: Arc<Unproven>,
+    goodbyes: Arc<Goodbyes>,
+}
 
 /// Accepts until it is dropped, or the socket breaks.
-pub(crate) async fn run(gate: &Rc<Gate>, endpoint: &Endpoint) {
+pub(crate) async fn run(gate: &Rc<Gate>, door: &Door) {
     let mut rate = Rate::new(gate.spec().accept_rate, gate.listener.workers);
     let handshakes = Rc::new(Cell::new(0));
-    while let Some(incoming) = endpoint.accept().await {
-        let peer = incoming.remote_address().ip();
+    while let Some(incoming) = door.endpoint.accept().await {
+        let (address, original) = (incoming.remote_address(), incoming.orig_dst_cid());
+        let (peer, came) = (address.ip(), door.unproven.came(address, &original));
         let doubtful = handshakes.get() >= RETRY_ABOVE || gate.is_crowded(peer);
         if doubtful && incoming.may_retry() && !incoming.remote_address_validated() {
             // It fails only if the client may not be asked, which was looked at.
@@ -47,14 +65,26 @@ pub(crate) async fn run(gate: &Rc<Gate>, endpoint: &Endpoint) {
             incoming.refuse();
             continue;
         };
+        let doubt =
+            (!incoming.remote_address_validated()).then(|| door.unproven.doubt(address, original, came));
         match incoming.accept() {
             Err(error) => gate.refuse(reason(&error)),
             Ok(connecting) => {
                 handshakes.set(handshakes.get() + 1);
                 let (gate, handshakes) = (Rc::clone(gate), Rc::clone(&handshakes));
+                let goodbyes = Arc::clone(&door.goodbyes);
                 tokio::task::spawn_local(async move {
-                    let outcome = handshake(&gate, connecting, admission).await;
-                    handshakes.set(handshakes.get() - 1);
+                    let outcome = handshake(&gate, connecting, admission, goodbyes).await;
+                    if outcome.is_ok() || !doubt.as_ref().is_some_and(Doubt::remains) {
+                        handshakes.set(handshakes.get() - 1);
+                    } else {
+                        // It takes a place as long as it is counted: there are never more of them than ask for a Retry.
+                        tokio::task::spawn_local(async move {
+                            tokio::time::sleep(AFTERMATH).await;
+                            drop(doubt);
+                            handshakes.set(handshakes.get() - 1);
+                        });
+                    }
                     if let Err(reason) = outcome {
                         tracing::debug!(
                             listener = &*gate.spec().name,
@@ -69,7 +99,12 @@ pub(crate) async fn run(gate: &Rc<Gate>, endpoint: &Endpoint) {
     }
 }
 
-async fn handshake(gate: &Gate, connecting: Connecting, admission: Admission) -> Result<(), CloseReason> {
+async fn handshake(
+    gate: &Gate,
+    connecting: Connecting,
+    admission: Admission,
+    goodbyes: Arc<Goodbyes>,
+) -> Result<(), CloseReason> {
     let limits = &gate.spec().limits;
     let connection = tokio::time::timeout(limits.handshake_timeout, connecting)
         .await
@@ -88,7 +123,7 @@ async fn handshake(gate: &Gate, connecting: Connecting, admission: Admission) ->
         wire: Wire::Framed(Arc::clone(&framing)),
         hello: None,
     };
-    let mut link = QuicLink::new(connection, Arc::clone(&framing), kind, limits.message);
+    let mut link = QuicLink::new(connection, Arc::clone(&framing), kind, limits.message, goodbyes);
     if gate.spec().resume.is_none() {
         gate.begin(opening, link, Unread::default(), admission);
         return Ok(());
