@@ -255,18 +255,18 @@ impl Share {
                     });
                 }
                 bind::Socket::Udp(socket) => {
-                    let endpoint = crate::quic::endpoint(&gate.listener, socket)?;
-                    endpoints.push(endpoint.clone());
+                    let door = crate::quic::endpoint(&gate.listener, socket)?;
+                    endpoints.push(door.endpoint.clone());
                     tokio::task::spawn_local(async move {
                         tokio::select! {
                             () = stopped => {}
-                            () = crate::quic::run(&gate, &endpoint) => tracing::error!(
+                            () = crate::quic::run(&gate, &door) => tracing::error!(
                                 listener = &*gate.spec().name,
                                 "the socket broke: this worker has lost its QUIC sessions and accepts no more; restart the gateway"
                             ),
                         }
                         // Connections go on; new ones are refused.
-                        endpoint.set_server_config(None);
+                        door.endpoint.set_server_config(None);
                     });
                 }
             }

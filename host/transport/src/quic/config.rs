@@ -1,10 +1,11 @@
 //! Limits of QUIC endpoints: quinn's defaults are not for the open internet.
 
-use super::offload;
+use super::socket::{Socket, Tasks};
+use super::{Door, Goodbyes, offload};
 use crate::listen::{Listener, Protocol};
 use crate::tls;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
+use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -17,8 +18,9 @@ const STREAMS: u32 = 16;
 const REQUESTS: u32 = 2;
 /// Those of one direction: HTTP/3 has three (RFC 9114, section 6.2), and others that are refused (RFC 9114, section 6.2.3).
 const ONE_WAY: u32 = 8;
-/// Bytes that a client may send ahead on a stream, and so the most that is kept of one that has gaps (RFC 9000, section 2.2).
-const STREAM_WINDOW: u32 = 64 * 1024;
+/// Bytes that a client may send ahead on a stream, and so the most that is kept of one that has gaps (RFC 9000, section 2.2). quinn may
+/// keep almost as much again around them.
+const STREAM_WINDOW: u32 = 32 * 1024;
 /// The same for all streams of a connection together: as much as waits for a client by default.
 const RECEIVE_WINDOW: u32 = 256 * 1024;
 /// Bytes that the gateway keeps until they are acknowledged. A client that acknowledges nothing holds them beside its queue.
@@ -79,11 +81,17 @@ pub(crate) fn server_config(
 }
 
 /// One worker's endpoint on its own socket.
-pub(crate) fn endpoint(listener: &Listener, socket: UdpSocket) -> io::Result<Endpoint> {
+pub(crate) fn endpoint(listener: &Listener, socket: UdpSocket) -> io::Result<Door> {
     let same = socket.try_clone()?;
-    let endpoint =
-        Endpoint::new(EndpointConfig::default(), listener.quic.clone(), socket, Arc::new(TokioRuntime))?;
+    let unproven = Arc::default();
+    let socket = Arc::new(Socket::new(socket, Arc::clone(&unproven))?);
+    let endpoint = Endpoint::new_with_abstract_socket(
+        EndpointConfig::default(),
+        listener.quic.clone(),
+        socket,
+        Arc::new(Tasks),
+    )?;
     // A kernel without the option does not do it either.
     let _ = offload::one_by_one(&same);
-    Ok(endpoint)
+    Ok(Door { endpoint, unproven, goodbyes: Arc::new(Goodbyes::new()) })
 }

@@ -1,5 +1,6 @@
 //! A QUIC connection as the driver sees it, whatever is spoken on it.
 
+use super::goodbye::Goodbyes;
 use super::ways::{Next, Ways};
 use crate::drive::{Finished, Input, Link, WriteError};
 use bytes::Bytes;
@@ -35,6 +36,7 @@ pub(crate) struct QuicLink<W> {
     limit: usize,
     finished: VecDeque<SendStream>,
     delivered: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    goodbyes: Arc<Goodbyes>,
 }
 
 /// A stream that the client opened. It leaves when both sides are done.
@@ -54,6 +56,7 @@ impl<W: Ways> QuicLink<W> {
         framing: Arc<Framing>,
         kind: Kind,
         limit: usize,
+        goodbyes: Arc<Goodbyes>,
     ) -> Self {
         Self {
             datagram: ReusableBoxFuture::new(datagram(connection.clone())),
@@ -68,6 +71,7 @@ impl<W: Ways> QuicLink<W> {
             limit,
             finished: VecDeque::new(),
             delivered: None,
+            goodbyes,
         }
     }
 
@@ -133,7 +137,7 @@ impl<W: Ways> QuicLink<W> {
         Poll::Ready(Ok(Input::LaneOpened(lane)))
     }
 
-    /// Finishes all lanes; completes when the client has everything that was written on them.
+    /// Finishes all lanes; completes when the client has everything that was written on them, and may be told of the end.
     fn deliver(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         for at in 0..self.lanes.len() {
             if let Some(send) = self.lanes[at].send.take() {
@@ -141,10 +145,14 @@ impl<W: Ways> QuicLink<W> {
             }
         }
         let finished = std::mem::take(&mut self.finished);
+        let turn = self.goodbyes.next();
         Box::pin(async move {
             for stream in &finished {
                 // Acknowledged, or not wanted, or lost: there is nothing to be done about either.
                 let _ = stream.stopped().await;
+            }
+            if let Some(turn) = turn {
+                tokio::time::sleep_until(turn).await;
             }
         })
     }

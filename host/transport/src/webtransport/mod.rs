@@ -8,7 +8,7 @@ mod one_way;
 mod session;
 
 use crate::listen::{Admission, Gate};
-use crate::quic;
+use crate::quic::{self, Doubt, Goodbyes};
 use answer::{Answer, goodbye};
 use http3::{Event, Http3};
 use link::WebTransport;
@@ -16,6 +16,7 @@ use quinn::{Connection, Incoming, VarInt};
 use session::Session;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 use weir_codec::http3::{Asked, Request, code, response};
@@ -34,6 +35,7 @@ pub(crate) async fn open(
     connection: Connection,
     kind: Kind,
     admission: Admission,
+    goodbyes: Arc<Goodbyes>,
 ) -> Result<(), CloseReason> {
     let Some(rules) = &gate.listener.rules else { return Err(CloseReason::Protocol) };
     let (mut http3, asked, answer) = match timeout(gate.spec().limits.upgrade_timeout, ask(&connection)).await
@@ -58,7 +60,8 @@ pub(crate) async fn open(
                 None => {
                     let session = accept(&mut http3, answer, &request).await?;
                     let ways = WebTransport::new(http3, session);
-                    return quic::begin(gate, connection, ways, kind, head(request), admission).await;
+                    return quic::begin(gate, connection, ways, kind, head(request), admission, goodbyes)
+                        .await;
                 }
             },
         },
@@ -70,12 +73,19 @@ pub(crate) async fn open(
 }
 
 /// Lets a connection go that was not admitted, which is counted already. Its client gets an HTTP answer, if that costs little enough.
-pub(crate) fn refuse(gate: &Rc<Gate>, incoming: Incoming, reason: CloseReason) {
+/// `doubt` begins to count what it gets while it may not be who it says.
+pub(crate) fn refuse(
+    gate: &Rc<Gate>,
+    incoming: Incoming,
+    reason: CloseReason,
+    doubt: impl FnOnce(&Incoming) -> Option<Doubt>,
+) {
     // A handshake is what an overloaded gateway has no time for.
     if reason == CloseReason::Overload || gate.told.get() >= TOLD {
         incoming.refuse();
         return;
     }
+    let doubt = doubt(&incoming);
     let Ok(connecting) = incoming.accept() else { return };
     gate.told.set(gate.told.get() + 1);
     let gate = Rc::clone(gate);
@@ -90,6 +100,9 @@ pub(crate) fn refuse(gate: &Rc<Gate>, incoming: Incoming, reason: CloseReason) {
             }
         };
         let _ = timeout(PATIENCE, told).await;
+        if let Some(doubt) = doubt {
+            doubt.outlast().await;
+        }
         gate.told.set(gate.told.get() - 1);
     });
 }
