@@ -44,7 +44,7 @@ pub(crate) fn show(
     if let Some(made) = self_signed {
         if terminal {
             eprintln!("  certificate  self-signed, for loopback only; SHA-256 {}", made.sha256_hex);
-            if config.listeners.iter().any(|listener| is_self_signed_webtransport(listener)) {
+            if config.listeners.iter().any(is_self_signed_webtransport) {
                 eprintln!("               for serverCertificateHashes, in base64: {}", made.sha256_base64);
             }
         } else {

@@ -53,17 +53,14 @@ pub(crate) async fn open(
             response(431, &[], "The request's headers are more than 16 KiB, or than 64."),
             CloseReason::Protocol,
         ),
-        Asked::For(request) => match rules.judge_connect(&request) {
-            Err(refusal) => (refusal.http3(), CloseReason::Protocol),
-            Ok(()) => match gate.closed_to() {
-                Some(reason) => (gate.unavailable(reason).http3(), reason),
-                None => {
-                    let session = accept(&mut http3, answer, &request).await?;
-                    let ways = WebTransport::new(http3, session);
-                    return quic::begin(gate, connection, ways, kind, head(request), admission, goodbyes)
-                        .await;
-                }
-            },
+        Asked::For(request) => match (rules.judge_connect(&request), gate.closed_to()) {
+            (Err(refusal), _) => (refusal.http3(), CloseReason::Protocol),
+            (Ok(()), Some(reason)) => (gate.unavailable(reason).http3(), reason),
+            (Ok(()), None) => {
+                let session = accept(&mut http3, answer, &request).await?;
+                let ways = WebTransport::new(http3, session);
+                return quic::begin(gate, connection, ways, kind, head(request), admission, goodbyes).await;
+            }
         },
     };
     answer.send(&response).await;
