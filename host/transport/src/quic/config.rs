@@ -13,9 +13,8 @@ use weir_core::Limits;
 
 /// Streams that a client may have open: each is a lane with buffers of its own.
 const STREAMS: u32 = 16;
-/// Bytes that a client may send ahead on a stream, and so the most that is kept of one that has gaps (RFC 9000, section 2.2). quinn may
-/// keep almost as much again around them.
-const STREAM_WINDOW: u32 = 32 * 1024;
+/// Bytes that a client may send ahead on a stream, and so the most that is kept of one that has gaps (RFC 9000, section 2.2).
+const STREAM_WINDOW: u32 = 64 * 1024;
 /// The same for all streams of a connection together: as much as waits for a client by default.
 const RECEIVE_WINDOW: u32 = 256 * 1024;
 /// Bytes that the gateway keeps until they are acknowledged. A client that acknowledges nothing holds them beside its queue.
