@@ -12,6 +12,7 @@ pub use link::{Finished, Input, Link, WriteError};
 pub use stream::StreamLink;
 pub(crate) use unread::Unread;
 
+use crate::line::Place;
 use crate::listen::Admission;
 use crate::local::Local;
 use crate::record;
@@ -22,6 +23,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 use weir_codec::{Decoded, Event, websocket};
 use weir_core::{CloseReason, ConnId, DropReason, End, Flow, Lane, Rejection, Status, Worker};
 
@@ -56,7 +58,10 @@ struct Session<L> {
     /// The peer is told of the end in its own protocol, and answers.
     closes_by_frame: bool,
     finished: bool,
+    /// The worker has nothing to do with it any more.
     released: bool,
+    /// In the line of those that are to be let go.
+    place: Place,
 }
 
 #[derive(Debug)]
@@ -102,6 +107,7 @@ impl<L: Link> Driver<L> {
             closes_by_frame: wire.websocket().is_some(),
             finished: false,
             released: false,
+            place: Place::default(),
         };
         Self { local, session, _admission: admission }
     }
@@ -112,6 +118,9 @@ impl<L: Link> Future for Driver<L> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { local, session, .. } = self.get_mut();
+        if session.released {
+            return local.ends().poll_turn(&mut session.place, cx);
+        }
         let mut turn = local.turn(Some(session.id));
         if turn.transport_of(session.id).is_some_and(|transport| transport != session.transport) {
             session.give_way(&turn, cx);
@@ -120,17 +129,24 @@ impl<L: Link> Future for Driver<L> {
         local.attach(session.id, cx.waker());
         match ready!(session.advance(&mut turn, &mut local.buffer(), cx)) {
             Over::Ended(end) => {
+                // To let it go costs more than a message, and very many may end at once.
+                ready!(local.ends().poll_turn(&mut session.place, cx));
+                let began = Instant::now();
                 session.link.close(cx, &end);
                 session.release(&mut turn);
+                local.detach(session.id);
+                local.ends().spend(began.elapsed());
+                Poll::Ready(())
             }
             Over::Parted(end) => {
                 record::parted(&turn, session.id, &end);
                 session.link.close(cx, &end);
                 session.released = true;
+                local.detach(session.id);
+                // The session waits for its client from now on; what is left here is the socket.
+                local.ends().poll_turn(&mut session.place, cx)
             }
         }
-        local.detach(session.id);
-        Poll::Ready(())
     }
 }
 

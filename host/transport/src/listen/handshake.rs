@@ -29,7 +29,8 @@ pub(super) fn begin(gate: &Rc<Gate>, stream: TcpStream, peer: SocketAddr, admiss
     }
     let gate = Rc::clone(gate);
     tokio::task::spawn_local(async move {
-        let Err(refused) = shake(&gate, stream, peer, admission).await else { return };
+        let handshake = shake(&gate, stream, peer, admission);
+        let Err(refused) = gate.local.handshakes().pace(handshake).await else { return };
         tracing::debug!(listener = &*gate.spec().name, %peer, reason = refused.label(), "handshake failed");
         gate.refuse(refused);
     });

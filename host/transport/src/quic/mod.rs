@@ -24,17 +24,24 @@ use weir_core::{CloseReason, Kind, Opening, TlsInfo};
 const RETRY_ABOVE: usize = 64;
 /// With so many under way, further attempts are not answered.
 const HANDSHAKES: usize = 1024;
+/// Clients that are asked to show that they receive what is sent there, before the others have their turn.
+const RETRIED_TOGETHER: u32 = 16;
 
 /// Accepts until it is dropped, or the socket breaks.
 pub(crate) async fn run(gate: &Rc<Gate>, endpoint: &Endpoint) {
     let mut rate = Rate::new(gate.spec().accept_rate, gate.listener.workers);
     let handshakes = Rc::new(Cell::new(0));
+    let mut retried = 0_u32;
     while let Some(incoming) = endpoint.accept().await {
         let peer = incoming.remote_address().ip();
         let doubtful = handshakes.get() >= RETRY_ABOVE || gate.is_crowded(peer);
         if doubtful && incoming.may_retry() && !incoming.remote_address_validated() {
             // It fails only if the client may not be asked, which was looked at.
             let _ = incoming.retry();
+            retried = retried.wrapping_add(1);
+            if retried.is_multiple_of(RETRIED_TOGETHER) {
+                tokio::task::yield_now().await;
+            }
             continue;
         }
         if handshakes.get() >= HANDSHAKES {
@@ -53,7 +60,8 @@ pub(crate) async fn run(gate: &Rc<Gate>, endpoint: &Endpoint) {
                 handshakes.set(handshakes.get() + 1);
                 let (gate, handshakes) = (Rc::clone(gate), Rc::clone(&handshakes));
                 tokio::task::spawn_local(async move {
-                    let outcome = handshake(&gate, connecting, admission).await;
+                    let handshake = handshake(&gate, connecting, admission);
+                    let outcome = gate.local.handshakes().pace(handshake).await;
                     handshakes.set(handshakes.get() - 1);
                     if let Err(reason) = outcome {
                         tracing::debug!(
@@ -64,6 +72,8 @@ pub(crate) async fn run(gate: &Rc<Gate>, endpoint: &Endpoint) {
                         gate.refuse(reason);
                     }
                 });
+                // To accept one is to sign for it, which takes as long as very many messages.
+                tokio::task::yield_now().await;
             }
         }
     }
