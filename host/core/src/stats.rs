@@ -142,6 +142,8 @@ pub struct TurnStats {
 pub struct WaitStats {
     /// A session with something to read, write or deliver: of a share of them.
     pub sockets: Histogram,
+    /// A session that has had a turn and has more to do.
+    pub busy: Histogram,
     /// A handshake's next step.
     pub handshakes: Histogram,
     /// A connection that has ended, and is to be let go.

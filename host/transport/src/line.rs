@@ -1,9 +1,10 @@
-//! Work that comes in crowds: handshakes, ends. Each kind stands in a line of its own, so that those who are in session never stand
-//! behind a crowd.
+//! Work that comes in crowds: handshakes, ends, sessions that have much to do. Each kind stands in a line of its own, so that who has
+//! little to do never stands behind a crowd.
 //!
 //! All tasks of a worker take turns in one queue. A thousand handshakes that are ready at once would each have a place in it before
-//! the next message; so they have one place together. Who is called up goes to the end of the queue, and the line calls up more when
-//! those have had their turn, everything that was ready has had one, and the sockets were looked at again.
+//! the next message; so they have one place together. Who is called up goes to the end of that queue, and who has had the turn calls
+//! up the next, until the line's share of the time is used. Then it waits until everything that was ready has had its turn and the
+//! sockets were looked at again.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -14,10 +15,10 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 use weir_core::{Histogram, WorkerStats};
 
-/// Time that those who are called up together may take. One handshake with its signature may take longer by itself.
-const SHARE: Duration = Duration::from_micros(300);
-/// So many are called up together at most.
-const MOST: usize = 16;
+/// Time after which nobody else is called up before the sockets were looked at. One step of a handshake may take longer by itself.
+const SHARE: Duration = Duration::from_micros(250);
+/// So many are called up together at most: what a task frees when it has ended is in nobody's share.
+const MOST: u32 = 16;
 /// Places that an empty line keeps memory for.
 const KEPT: usize = 256;
 
@@ -26,10 +27,11 @@ pub(crate) struct Line {
     waiting: RefCell<VecDeque<Waiting>>,
     /// The last ticket that was called up.
     called: Cell<u32>,
-    /// How many are called up together.
-    together: Cell<usize>,
-    /// What those have taken.
+    /// Time that was used, and how many were called up, since the sockets were looked at.
     spent: Cell<Duration>,
+    count: Cell<u32>,
+    /// Somebody was called up and has not had the turn.
+    is_under_way: Cell<bool>,
     is_calling: Cell<bool>,
     stats: Arc<WorkerStats>,
     waited: fn(&WorkerStats) -> &Histogram,
@@ -44,14 +46,32 @@ struct Waiting {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place(u32);
 
+/// A turn; when it is dropped, the next one may have the next.
+pub(crate) struct LineTurn<'a> {
+    line: &'a Line,
+    began: Instant,
+}
+
+impl Drop for LineTurn<'_> {
+    fn drop(&mut self) {
+        let line = self.line;
+        line.spent.set(line.spent.get() + self.began.elapsed());
+        line.is_under_way.set(false);
+        if line.spent.get() < SHARE && line.count.get() < MOST {
+            line.call_next();
+        }
+    }
+}
+
 impl Line {
     /// Nobody waits yet. `waited` is what counts how long each did.
     pub(crate) fn new(stats: Arc<WorkerStats>, waited: fn(&WorkerStats) -> &Histogram) -> Rc<Self> {
         Rc::new(Self {
             waiting: RefCell::default(),
             called: Cell::new(0),
-            together: Cell::new(1),
             spent: Cell::default(),
+            count: Cell::new(0),
+            is_under_way: Cell::new(false),
             is_calling: Cell::new(false),
             stats,
             waited,
@@ -60,9 +80,13 @@ impl Line {
 
     /// Takes a place, if this has none, and is ready when it is called up; then there is none any more. Whoever is woken by something
     /// else meanwhile keeps the place.
-    pub(crate) fn poll_turn(self: &Rc<Self>, place: &mut Place, cx: &Context<'_>) -> Poll<()> {
-        let mut waiting = self.waiting.borrow_mut();
+    pub(crate) fn poll_turn<'a>(
+        self: &'a Rc<Self>,
+        place: &mut Place,
+        cx: &Context<'_>,
+    ) -> Poll<LineTurn<'a>> {
         if *place == Place::default() {
+            let mut waiting = self.waiting.borrow_mut();
             *place = Place(ticket(self.called.get(), waiting.len() + 1));
             waiting.push_back(Waiting { waker: cx.waker().clone(), since: Instant::now() });
             if !self.is_calling.replace(true) {
@@ -75,12 +99,7 @@ impl Line {
             return Poll::Pending;
         }
         *place = Place::default();
-        Poll::Ready(())
-    }
-
-    /// Counts what somebody who was called up has taken.
-    pub(crate) fn spend(&self, time: Duration) {
-        self.spent.set(self.spent.get() + time);
+        Poll::Ready(LineTurn { line: self, began: Instant::now() })
     }
 
     /// Runs a future such that each of its polls waits for its turn.
@@ -89,44 +108,37 @@ impl Line {
         let mut future = Box::pin(future);
         let mut place = Place::default();
         poll_fn(|cx| {
-            ready!(self.poll_turn(&mut place, cx));
-            let began = Instant::now();
-            let polled = future.as_mut().poll(cx);
-            self.spend(began.elapsed());
-            polled
+            let _turn = ready!(self.poll_turn(&mut place, cx));
+            future.as_mut().poll(cx)
         })
         .await
     }
 
     /// Calls up until nobody waits.
     async fn call(self: Rc<Self>) {
-        while self.call_some() {
-            // Behind those who are called up, and behind a look at the sockets.
+        loop {
+            // Who was called up stands before this in the queue, and has had the turn or given up the place.
+            self.is_under_way.set(false);
+            self.spent.take();
+            self.count.take();
+            self.call_next();
+            if !self.is_under_way.get() {
+                break;
+            }
+            // Behind who is called up, and behind a look at the sockets.
             tokio::task::yield_now().await;
         }
+        self.waiting.borrow_mut().shrink_to(KEPT);
         self.is_calling.set(false);
     }
 
-    fn call_some(&self) -> bool {
-        let mut waiting = self.waiting.borrow_mut();
-        let spent = self.spent.take();
-        let together = self.together.get();
-        self.together.set(match () {
-            () if spent > SHARE => (together / 2).max(1),
-            () if spent < SHARE / 2 => (together * 2).min(MOST),
-            () => together,
-        });
-        let count = self.together.get().min(waiting.len());
-        if count == 0 {
-            waiting.shrink_to(KEPT);
-            return false;
-        }
-        self.called.set(ticket(self.called.get(), count));
-        for Waiting { waker, since } in waiting.drain(..count) {
-            (self.waited)(&self.stats).record(u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX));
-            waker.wake();
-        }
-        true
+    fn call_next(&self) {
+        let Some(Waiting { waker, since }) = self.waiting.borrow_mut().pop_front() else { return };
+        self.is_under_way.set(true);
+        self.count.set(self.count.get() + 1);
+        self.called.set(ticket(self.called.get(), 1));
+        (self.waited)(&self.stats).record(u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        waker.wake();
     }
 }
 
@@ -186,7 +198,7 @@ mod tests {
                 most = most.max(done.get() - before);
             }
             // Two calls may fall between two turns of one who yields: the line's turn may be before it or behind it.
-            assert!((1..=2 * MOST).contains(&most), "{most} of the crowd in one turn");
+            assert!((1..=2 * MOST as usize).contains(&most), "{most} of the crowd in one turn");
             for one in crowd {
                 one.await.unwrap();
             }
@@ -234,13 +246,13 @@ mod tests {
             let line = line();
             let mut place = Place::default();
             poll_fn(|cx| {
-                assert_eq!(line.poll_turn(&mut place, cx), Poll::Pending);
-                assert_eq!(line.poll_turn(&mut place, cx), Poll::Pending);
+                assert!(line.poll_turn(&mut place, cx).is_pending());
+                assert!(line.poll_turn(&mut place, cx).is_pending());
                 assert_eq!(line.waiting.borrow().len(), 1);
                 Poll::Ready(())
             })
             .await;
-            poll_fn(|cx| line.poll_turn(&mut place, cx)).await;
+            poll_fn(|cx| line.poll_turn(&mut place, cx).map(drop)).await;
             assert_eq!(place, Place::default());
         });
     }

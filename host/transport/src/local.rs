@@ -37,6 +37,8 @@ pub struct Local {
     probed: Cell<Time>,
     probe: Notify,
     stats: Arc<WorkerStats>,
+    /// Sessions that have more to do than fits one pass.
+    busy: Rc<Line>,
     /// Connections that are to be let go.
     ends: Rc<Line>,
     /// Handshakes, and what is said to those who are not let in.
@@ -59,6 +61,7 @@ impl Local {
         Rc::new(Self {
             probed: Cell::new(Time::NEVER),
             probe: Notify::new(),
+            busy: Line::new(Arc::clone(&stats), |stats| &stats.turns.waits.busy),
             ends: Line::new(Arc::clone(&stats), |stats| &stats.turns.waits.ends),
             handshakes: Line::new(Arc::clone(&stats), |stats| &stats.turns.waits.handshakes),
             stats,
@@ -165,6 +168,11 @@ impl Local {
         }
     }
 
+    /// Where sessions wait that have more to do.
+    pub(crate) const fn busy(&self) -> &Rc<Line> {
+        &self.busy
+    }
+
     /// Where connections that have ended wait to be let go.
     pub(crate) const fn ends(&self) -> &Rc<Line> {
         &self.ends
@@ -175,11 +183,13 @@ impl Local {
         &self.handshakes
     }
 
-    /// Measures how long sessions wait for their turns: whenever a turn is measured, this becomes ready as a session does that has
-    /// something to read, and stands where that one would. Never ends; each worker needs it once.
+    /// Measures how long sessions wait for their turns: whenever a turn is measured, this waits for the next look at the sockets, as a
+    /// message that has just come does, and then stands in the queue where its session would. Never ends; each worker needs it once.
     pub(crate) async fn watch_waits(&self) {
         loop {
             self.probe.notified().await;
+            // Until the sockets were looked at.
+            tokio::task::yield_now().await;
             let waited = self.now().since(self.probed.replace(Time::NEVER));
             let nanoseconds = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
             self.stats.turns.waits.sockets.record(nanoseconds);

@@ -361,6 +361,7 @@ impl Metrics {
             of(&|turns| &turns.delay, None),
         )?;
         let mut waits = of(&|turns| &turns.waits.sockets, Some("sockets"));
+        waits.extend(of(&|turns| &turns.waits.busy, Some("busy")));
         waits.extend(of(&|turns| &turns.waits.handshakes, Some("handshakes")));
         waits.extend(of(&|turns| &turns.waits.ends, Some("ends")));
         page.histogram(

@@ -23,7 +23,6 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 use weir_codec::{Decoded, Event, websocket};
 use weir_core::{CloseReason, ConnId, DropReason, End, Flow, Lane, Rejection, Status, Worker};
 
@@ -60,7 +59,9 @@ struct Session<L> {
     finished: bool,
     /// The worker has nothing to do with it any more.
     released: bool,
-    /// In the line of those that are to be let go.
+    /// The last pass was spent: the next waits in the line of those.
+    is_busy: bool,
+    /// In that line, or in the line of those that are to be let go.
     place: Place,
 }
 
@@ -71,6 +72,15 @@ struct Backlog {
     start: usize,
     /// Of other lanes, read before the session began.
     next: Option<Box<Self>>,
+}
+
+/// What became of a pass.
+enum Advance {
+    /// There is nothing to do; the task is woken when there is.
+    Waits,
+    /// There is more to do than the pass had room for.
+    Spent,
+    Over(Over),
 }
 
 /// How a driver's work is over.
@@ -107,6 +117,7 @@ impl<L: Link> Driver<L> {
             closes_by_frame: wire.websocket().is_some(),
             finished: false,
             released: false,
+            is_busy: false,
             place: Place::default(),
         };
         Self { local, session, _admission: admission }
@@ -119,23 +130,40 @@ impl<L: Link> Future for Driver<L> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { local, session, .. } = self.get_mut();
         if session.released {
-            return local.ends().poll_turn(&mut session.place, cx);
+            return local.ends().poll_turn(&mut session.place, cx).map(drop);
         }
+        let line_turn = match session.is_busy {
+            true => Some(ready!(local.busy().poll_turn(&mut session.place, cx))),
+            false => None,
+        };
+        let pass = if line_turn.is_some() { Pass::whole() } else { Pass::first() };
         let mut turn = local.turn(Some(session.id));
         if turn.transport_of(session.id).is_some_and(|transport| transport != session.transport) {
             session.give_way(&turn, cx);
             return Poll::Ready(());
         }
         local.attach(session.id, cx.waker());
-        match ready!(session.advance(&mut turn, &mut local.buffer(), cx)) {
+        let over = match session.advance(&mut turn, &mut local.buffer(), cx, pass) {
+            Advance::Over(over) => over,
+            Advance::Waits => {
+                session.is_busy = false;
+                return Poll::Pending;
+            }
+            Advance::Spent => {
+                // The others first, and those who are busy too in their order.
+                session.is_busy = true;
+                drop((turn, line_turn));
+                return local.busy().poll_turn(&mut session.place, cx).map(drop);
+            }
+        };
+        session.is_busy = false;
+        match over {
             Over::Ended(end) => {
                 // To let it go costs more than a message, and very many may end at once.
-                ready!(local.ends().poll_turn(&mut session.place, cx));
-                let began = Instant::now();
+                let _turn = ready!(local.ends().poll_turn(&mut session.place, cx));
                 session.link.close(cx, &end);
                 session.release(&mut turn);
                 local.detach(session.id);
-                local.ends().spend(began.elapsed());
                 Poll::Ready(())
             }
             Over::Parted(end) => {
@@ -144,7 +172,7 @@ impl<L: Link> Future for Driver<L> {
                 session.released = true;
                 local.detach(session.id);
                 // The session waits for its client from now on; what is left here is the socket.
-                local.ends().poll_turn(&mut session.place, cx)
+                local.ends().poll_turn(&mut session.place, cx).map(drop)
             }
         }
     }
@@ -162,13 +190,18 @@ impl<L: Link> Drop for Driver<L> {
 
 impl<L: Link> Session<L> {
     /// Does what can be done now, within one pass's budget, until something is to be waited for.
-    fn advance(&mut self, worker: &mut Worker, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<Over> {
+    fn advance(
+        &mut self,
+        worker: &mut Worker,
+        buffer: &mut [u8],
+        cx: &mut Context<'_>,
+        mut pass: Pass,
+    ) -> Advance {
         if worker.takes_path(self.id)
             && let Some(path) = self.link.path()
         {
             worker.path(self.id, path);
         }
-        let mut pass = Pass::new();
         loop {
             let moved = match worker.status(self.id) {
                 Status::Active { read, finish } => {
@@ -178,16 +211,14 @@ impl<L: Link> Session<L> {
                     heard | said | finished
                 }
                 Status::Lingering => self.linger(worker, buffer, cx, &mut pass),
-                Status::Ended(end) => return Poll::Ready(Over::Ended(end)),
-                Status::Parted(end) => return Poll::Ready(Over::Parted(end)),
+                Status::Ended(end) => return Advance::Over(Over::Ended(end)),
+                Status::Parted(end) => return Advance::Over(Over::Parted(end)),
             };
             if pass.is_spent() {
-                // The others first.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                return Advance::Spent;
             }
             if !moved {
-                return Poll::Pending;
+                return Advance::Waits;
             }
         }
     }
