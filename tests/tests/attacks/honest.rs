@@ -19,6 +19,10 @@ const FLOOR: Duration = Duration::from_millis(2);
 /// the clients have waited for their own core, or for the kernel. A few steps that are not interrupted fit in it: a message that is
 /// inflated to its limit takes one or two milliseconds.
 const WORKER_FLOOR: Duration = Duration::from_millis(10);
+/// A worker that was without a core for more than this part of the time may have let one in a hundred wait for that alone.
+const OFF_CORE: f64 = 0.01;
+/// So long is long whoever had the core.
+const STARVED: Duration = Duration::from_millis(20);
 /// How long the sessions are measured without an attack.
 const BEFORE: Duration = Duration::from_millis(1_500);
 /// How the gateway calls its workers' threads.
@@ -138,7 +142,8 @@ impl Fairness {
     pub(crate) fn figure(&self, row: &str, text: &str) {
         figure(row, &format!("{text}; {self}"));
         let (during, without) = (self.during.round_trips.p99(), self.without.round_trips.p99());
-        let is_long = during >= (2 * without).max(FLOOR);
+        let floor = if self.during.off_core < OFF_CORE { FLOOR } else { STARVED };
+        let is_long = during >= (2 * without).max(floor);
         let let_wait = self.during.in_worker.is_none_or(|waited| waited >= WORKER_FLOOR);
         assert!(!(is_long && let_wait), "{row}: {self}");
     }
