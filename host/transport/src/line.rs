@@ -8,7 +8,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -50,6 +50,23 @@ pub(crate) struct Place(u32);
 pub(crate) struct LineTurn<'a> {
     line: &'a Line,
     began: Instant,
+}
+
+/// See [`Line::pace`]. Boxed, and no async function: a future that is moved from one's locals to another's is there once for each.
+pub(crate) struct Paced<F> {
+    line: Rc<Line>,
+    place: Place,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Paced<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Self { line, place, future } = self.get_mut();
+        let _turn = ready!(line.poll_turn(place, cx));
+        future.as_mut().poll(cx)
+    }
 }
 
 impl Drop for LineTurn<'_> {
@@ -102,16 +119,9 @@ impl Line {
         Poll::Ready(LineTurn { line: self, began: Instant::now() })
     }
 
-    /// Runs a future such that each of its polls waits for its turn.
-    pub(crate) async fn pace<F: Future>(self: &Rc<Self>, future: F) -> F::Output {
-        // In its place once: a future that is moved into another's locals is there twice.
-        let mut future = Box::pin(future);
-        let mut place = Place::default();
-        poll_fn(|cx| {
-            let _turn = ready!(self.poll_turn(&mut place, cx));
-            future.as_mut().poll(cx)
-        })
-        .await
+    /// A future each of whose polls waits for its turn.
+    pub(crate) fn pace<F: Future>(self: &Rc<Self>, future: F) -> Paced<F> {
+        Paced { line: Rc::clone(self), place: Place::default(), future: Box::pin(future) }
     }
 
     /// Calls up until nobody waits.
@@ -158,6 +168,7 @@ impl std::fmt::Debug for Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::poll_fn;
     use tokio::task::{LocalSet, spawn_local, yield_now};
 
     fn line() -> Rc<Line> {

@@ -60,8 +60,8 @@ pub(crate) async fn run(gate: &Rc<Gate>, endpoint: &Endpoint) {
                 handshakes.set(handshakes.get() + 1);
                 let (gate, handshakes) = (Rc::clone(gate), Rc::clone(&handshakes));
                 tokio::task::spawn_local(async move {
-                    let handshake = handshake(&gate, connecting, admission);
-                    let outcome = gate.local.handshakes().pace(handshake).await;
+                    let line = gate.local.handshakes();
+                    let outcome = line.pace(handshake(&gate, connecting, admission)).await;
                     handshakes.set(handshakes.get() - 1);
                     if let Err(reason) = outcome {
                         tracing::debug!(
