@@ -19,6 +19,8 @@ use weir_core::{Histogram, WorkerStats};
 const SHARE: Duration = Duration::from_micros(250);
 /// So many are called up together at most: what a task frees when it has ended is in nobody's share.
 const MOST: u32 = 16;
+/// A line that others are let in to no more.
+const LONG: usize = 4 * MOST as usize;
 /// Places that an empty line keeps memory for.
 const KEPT: usize = 256;
 
@@ -119,6 +121,15 @@ impl Line {
         Poll::Ready(LineTurn { line: self, began: Instant::now() })
     }
 
+    /// Completes when no more wait than are called up together a few times: who lets in what comes next waits for that, so that it
+    /// waits in the kernel and holds nothing here.
+    pub(crate) async fn short(&self) {
+        // While somebody waits there is a turn in every round, and so this is no idle loop.
+        while self.waiting.borrow().len() >= LONG {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// A future each of whose polls waits for its turn.
     pub(crate) fn pace<F: Future>(self: &Rc<Self>, future: F) -> Paced<F> {
         Paced { line: Rc::clone(self), place: Place::default(), future: Box::pin(future) }
@@ -210,6 +221,8 @@ mod tests {
             }
             // Two calls may fall between two turns of one who yields: the line's turn may be before it or behind it.
             assert!((1..=2 * MOST as usize).contains(&most), "{most} of the crowd in one turn");
+            line.short().await;
+            assert!(line.waiting.borrow().len() < LONG);
             for one in crowd {
                 one.await.unwrap();
             }

@@ -34,6 +34,7 @@ pub(super) async fn run(gate: &Rc<Gate>, source: &impl Source) {
     let mut accepted = 0_u32;
     loop {
         rate.ready().await;
+        gate.local.handshakes().short().await;
         match source.accept().await {
             Ok((stream, peer)) => {
                 if let Some(errors) = backoff.over() {
