@@ -132,11 +132,11 @@ impl<L: Link> Future for Driver<L> {
         if session.released {
             return local.ends().poll_turn(&mut session.place, cx).map(drop);
         }
-        let line_turn = match session.is_busy {
-            true => Some(ready!(local.busy().poll_turn(&mut session.place, cx))),
-            false => None,
+        let (line_turn, pass) = if session.is_busy {
+            (Some(ready!(local.busy().poll_turn(&mut session.place, cx))), Pass::whole())
+        } else {
+            (None, Pass::first())
         };
-        let pass = if line_turn.is_some() { Pass::whole() } else { Pass::first() };
         let mut turn = local.turn(Some(session.id));
         if turn.transport_of(session.id).is_some_and(|transport| transport != session.transport) {
             session.give_way(&turn, cx);
