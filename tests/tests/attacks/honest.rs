@@ -137,6 +137,11 @@ fn phase(talked: &[(Instant, Duration)], from: &Moment, to: &Moment) -> Phase {
 }
 
 impl Fairness {
+    /// Prints the figure of a row whose bar is known to be missed, as docs/robustness.md says: nothing is held against it here.
+    pub(crate) fn missed(&self, row: &str, text: &str) {
+        figure(row, &format!("{text}; {self}"));
+    }
+
     /// Prints a row's figure with this behind it. Honest sessions waited less than twice as long as without the attack, or shorter than
     /// [`FLOOR`], or it was not the gateway that let them wait.
     pub(crate) fn figure(&self, row: &str, text: &str) {

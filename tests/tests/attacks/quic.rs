@@ -123,7 +123,7 @@ fn pieces_keep_no_more_than_their_own_datagram() {
         peer.order("enough");
         (sent, each, peer.finish()["ended"].clone())
     });
-    fairness.figure(
+    fairness.missed(
         "QUIC: gap flood",
         &format!(
             "{connections} connections, {sent} single bytes with gaps, each among 40 datagrams that arrive as one: {each:.0} KiB held for each; \
