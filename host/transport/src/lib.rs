@@ -11,6 +11,7 @@
 
 mod carrier;
 mod drive;
+mod line;
 mod listen;
 mod local;
 mod quic;

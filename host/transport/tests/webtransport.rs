@@ -170,7 +170,7 @@ fn a_drain_is_said_before_the_end_and_what_waits_is_delivered() {
         let inbound = &gateway.stats.listeners[0].inbound;
         until("received", || inbound.received.value() == 200).await;
         // Long before its turn to be closed has come.
-        gateway.local.with(|worker| worker.drain(Duration::from_secs(600), Duration::ZERO));
+        gateway.local.with(|worker| worker.drain(Duration::from_mins(10), Duration::ZERO));
         let drained = session.answer.read().await.unwrap();
         assert!(
             matches!(drained, Some(Capsule::Unknown { typ, .. }) if typ.into_inner() == DRAIN),

@@ -3,7 +3,7 @@
 
 use crate::quic::LISTENERS;
 use crate::quic_line::Line;
-use crate::rig::{alone_too, figure};
+use crate::rig::{alone, block_on, figure};
 use std::time::{Duration, Instant};
 use weir_tests::Gateway;
 use weir_tests::certificate::Authority;
@@ -33,9 +33,13 @@ async fn greet(address: std::net::SocketAddr) -> Duration {
     took
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn honest_clients_get_in_with_chains_of_any_length() {
-    let _alone = alone_too().await;
+#[test]
+fn honest_clients_get_in_with_chains_of_any_length() {
+    let _alone = alone();
+    block_on(honest_clients());
+}
+
+async fn honest_clients() {
     for chain in [0, 2_500, 3_000, 6_000, 12_000] {
         let gateway = gateway(chain);
         let line = Line { delay: DELAY, lost: 0 }.lay(gateway.address("quic")).await;

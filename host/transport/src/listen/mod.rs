@@ -229,6 +229,8 @@ impl Share {
     /// The runtime cannot take up a socket: file descriptors or memory are used up.
     pub fn serve(self, local: &Rc<Local>) -> std::io::Result<Serving> {
         let mut endpoints = Vec::new();
+        let watching = Rc::clone(local);
+        tokio::task::spawn_local(async move { watching.watch_waits().await });
         for (listener, socket) in self.sockets {
             let gate = Rc::new(Gate {
                 listener,

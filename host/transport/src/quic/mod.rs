@@ -33,6 +33,8 @@ use weir_core::{CloseReason, Kind, Opening, TlsInfo};
 const RETRY_ABOVE: usize = 64;
 /// With so many under way, further attempts are not answered.
 const HANDSHAKES: usize = 1024;
+/// Clients that are asked to show that they receive what is sent there, before the others have their turn.
+const RETRIED_TOGETHER: u32 = 16;
 
 /// One worker's entrance for QUIC.
 #[derive(Debug)]
@@ -46,6 +48,7 @@ pub(crate) struct Door {
 pub(crate) async fn run(gate: &Rc<Gate>, door: &Door) {
     let mut rate = Rate::new(gate.spec().accept_rate, gate.listener.workers);
     let handshakes = Rc::new(Cell::new(0));
+    let mut retried = 0_u32;
     while let Some(incoming) = door.endpoint.accept().await {
         let (address, original) = (incoming.remote_address(), incoming.orig_dst_cid());
         let (peer, came) = (address.ip(), door.unproven.came(address, &original));
@@ -53,6 +56,10 @@ pub(crate) async fn run(gate: &Rc<Gate>, door: &Door) {
         if doubtful && incoming.may_retry() && !incoming.remote_address_validated() {
             // It fails only if the client may not be asked, which was looked at.
             let _ = incoming.retry();
+            retried = retried.wrapping_add(1);
+            if retried.is_multiple_of(RETRIED_TOGETHER) {
+                tokio::task::yield_now().await;
+            }
             continue;
         }
         if handshakes.get() >= HANDSHAKES {
@@ -82,7 +89,8 @@ pub(crate) async fn run(gate: &Rc<Gate>, door: &Door) {
                 let (gate, handshakes) = (Rc::clone(gate), Rc::clone(&handshakes));
                 let goodbyes = Arc::clone(&door.goodbyes);
                 tokio::task::spawn_local(async move {
-                    let outcome = handshake(&gate, connecting, admission, goodbyes).await;
+                    let line = gate.local.handshakes();
+                    let outcome = line.pace(handshake(&gate, connecting, admission, goodbyes)).await;
                     match doubt.filter(|doubt| outcome.is_err() && doubt.remains()) {
                         None => handshakes.set(handshakes.get() - 1),
                         // It takes a place as long as it is counted: there are never more of them than ask for a Retry.
@@ -102,6 +110,8 @@ pub(crate) async fn run(gate: &Rc<Gate>, door: &Door) {
                         gate.refuse(reason);
                     }
                 });
+                // To accept one is to sign for it, which takes as long as very many messages.
+                tokio::task::yield_now().await;
             }
         }
     }

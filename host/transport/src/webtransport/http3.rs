@@ -175,9 +175,8 @@ impl Beginning {
         while self.headed.is_none() {
             let wanted = self.head.wants().min(READ);
             match self.recv.poll_read(cx, &mut buffer[..wanted]) {
-                Poll::Pending => break,
+                Poll::Pending | Poll::Ready(Err(ReadError::ConnectionLost(_))) => break,
                 Poll::Ready(Ok(length @ 1..)) => self.headed = self.head.take(&buffer[..length])?,
-                Poll::Ready(Err(ReadError::ConnectionLost(_))) => break,
                 // It ends before it is anything.
                 Poll::Ready(Ok(0) | Err(_)) => return Ok(false),
             }

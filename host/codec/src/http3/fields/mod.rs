@@ -79,12 +79,11 @@ pub(super) fn encode(fields: &[(&str, &str)]) -> Vec<u8> {
             put_integer(at, 6, 0b1100_0000, &mut out);
             continue;
         }
-        match STATIC.iter().position(|(known, _)| known == name) {
-            Some(at) => put_integer(at, 4, 0b0101_0000, &mut out),
-            None => {
-                put_integer(name.len(), 3, 0b0010_0000, &mut out);
-                out.extend_from_slice(name.as_bytes());
-            }
+        if let Some(at) = STATIC.iter().position(|(known, _)| known == name) {
+            put_integer(at, 4, 0b0101_0000, &mut out);
+        } else {
+            put_integer(name.len(), 3, 0b0010_0000, &mut out);
+            out.extend_from_slice(name.as_bytes());
         }
         put_integer(value.len(), 7, 0, &mut out);
         out.extend_from_slice(value.as_bytes());
