@@ -7,7 +7,7 @@ use crate::rig::{HONEST, Rig, figure};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use weir_tests::raw::{Frame, Raw, masked};
 use weir_tests::{Gateway, Metrics, process};
@@ -65,7 +65,7 @@ impl Moment {
 /// Attacks, while ten honest sessions of the same worker talk.
 pub(crate) fn during<T: Send>(gateway: &Rig, attack: impl FnOnce() -> T + Send) -> (T, Fairness) {
     process::part(gateway.pid(), WORKERS);
-    let (stop, (ready, is_ready)) = (AtomicBool::new(false), channel());
+    let (stop, (ready, is_ready)) = (AtomicBool::new(false), sync_channel(1));
     std::thread::scope(|threads| {
         let honest = threads.spawn(|| talk(gateway.address(HONEST), &stop, &ready));
         is_ready.recv().expect("honest sessions are served");
@@ -94,7 +94,7 @@ pub(crate) fn during<T: Send>(gateway: &Rig, attack: impl FnOnce() -> T + Send) 
 }
 
 /// Uses ten sessions of an echo in turn. When each round trip began, and how long it took.
-fn talk(echo: SocketAddr, stop: &AtomicBool, ready: &Sender<()>) -> Vec<(Instant, Duration)> {
+fn talk(echo: SocketAddr, stop: &AtomicBool, ready: &SyncSender<()>) -> Vec<(Instant, Duration)> {
     process::leave_first_core();
     let mut sessions: Vec<_> = (0..10).map(|_| Raw::websocket(echo)).collect();
     ready.send(()).expect("somebody waits");
