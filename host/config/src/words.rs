@@ -128,7 +128,7 @@ words! {
         Tcp = "tcp",
         WebSocket = "websocket",
         Quic = "quic",
-        #not_yet "webtransport" => "use \"websocket\" or \"quic\"",
+        WebTransport = "webtransport",
     }
 }
 

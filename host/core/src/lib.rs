@@ -41,7 +41,7 @@ pub use program::{Call, Directions, Failure, FailureCause, Instance, Program, Se
 pub use pulse::{Health, LONGEST_PATIENCE, Path};
 pub use queue::{Queue, Tally};
 pub use rate::{Rate, RatePolicy, SharedRate};
-pub use reason::{CloseReason, DropReason};
+pub use reason::{CloseReason, Closer, DropReason};
 pub use resume::{Hello, Resumption, Tokens};
 pub use roster::Notice;
 pub use snapshot::{
@@ -50,7 +50,8 @@ pub use snapshot::{
 };
 pub use stats::{
     CallStats, ClusterStats, CompressionStats, Counter, DeliveryStats, Ends, HeartbeatStats, Histogram,
-    IntakeStats, ListenerStats, OverloadStats, Reasons, ResumeStats, TargetKind, TurnStats, WorkerStats,
+    IntakeStats, ListenerStats, OverloadStats, Reasons, ResumeStats, TargetKind, TurnStats, WaitStats,
+    WorkerStats,
 };
 pub use time::Time;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};

@@ -133,6 +133,21 @@ pub struct TurnStats {
     pub plugins: Histogram,
     /// How long turns of the timers took, without plugins.
     pub timers: Histogram,
+    /// How long tasks of each kind waited that were ready.
+    pub waits: WaitStats,
+}
+
+/// How long it took until what was ready had its turn. The kinds stand apart: a crowd of one does not stand before the others.
+#[derive(Debug, Default)]
+pub struct WaitStats {
+    /// A session with something to read, write or deliver: of a share of them.
+    pub sockets: Histogram,
+    /// A session that has had a turn and has more to do.
+    pub busy: Histogram,
+    /// A handshake's next step.
+    pub handshakes: Histogram,
+    /// A connection that has ended, and is to be let go.
+    pub ends: Histogram,
 }
 
 /// Messages that come in, and where they went.

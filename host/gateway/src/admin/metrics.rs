@@ -360,6 +360,15 @@ impl Metrics {
             "How late what was due was done: the wait of everything that a worker does",
             of(&|turns| &turns.delay, None),
         )?;
+        let mut waits = of(&|turns| &turns.waits.sockets, Some("sockets"));
+        waits.extend(of(&|turns| &turns.waits.busy, Some("busy")));
+        waits.extend(of(&|turns| &turns.waits.handshakes, Some("handshakes")));
+        waits.extend(of(&|turns| &turns.waits.ends, Some("ends")));
+        page.histogram(
+            "worker_wait",
+            "How long what was ready waited for its turn, by what it is; of sockets a share is measured",
+            waits,
+        )?;
         let mut turns = of(&|turns| &turns.sockets, Some("sockets"));
         turns.extend(of(&|turns| &turns.plugins, Some("plugins")));
         turns.extend(of(&|turns| &turns.timers, Some("timers")));
