@@ -23,6 +23,7 @@ mod roster;
 mod slab;
 mod snapshot;
 mod stats;
+mod tap;
 mod time;
 mod verdict;
 mod wheel;
@@ -52,6 +53,7 @@ pub use stats::{
     CallStats, ClusterStats, CompressionStats, Counter, DeliveryStats, Ends, HeartbeatStats, Histogram,
     IntakeStats, ListenerStats, OverloadStats, Reasons, ResumeStats, TargetKind, TurnStats, WorkerStats,
 };
+pub use tap::{Depth, Excerpt, Fate, Glimpse, MAX_OPEN, Meeting, Record, Tap};
 pub use time::Time;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};
 

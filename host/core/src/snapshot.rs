@@ -184,6 +184,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// It has met nobody yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.passed == 0 && self.met.is_none()
+    }
+
     /// Goes to the next link. False: it has met that binding before.
     pub(crate) fn meet(&mut self, at: usize, link: &Link) -> bool {
         self.passed = at + 1;

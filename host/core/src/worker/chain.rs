@@ -27,6 +27,9 @@ impl State {
     ) {
         let listener = self.listener_of(message.session);
         let chain = &snapshot.listeners[listener].chain;
+        if progress.is_fresh() {
+            self.tap_begin(&message);
+        }
         while let Some((at, link)) = chain.next(message.direction, progress.passed) {
             if !progress.meet(at, link) {
                 continue;
@@ -42,6 +45,7 @@ impl State {
                 |instance, call| instance.message(&message, call),
             );
             self.in_plugins += self.call.nanoseconds;
+            self.tap_meet(&message, link, &answer);
             let verdict = match answer {
                 Ok(verdict) => {
                     let stats = &link.stats[usize::from(self.seat.worker.0)];
@@ -72,7 +76,10 @@ impl State {
         }
         match message.direction {
             Direction::Inbound => self.route(snapshot, message, route),
-            Direction::Outbound => self.enqueue(snapshot, &message),
+            Direction::Outbound => {
+                self.enqueue(snapshot, &message);
+                self.tap_queued(message.session, message.sequence);
+            }
         }
     }
 
@@ -182,6 +189,7 @@ impl State {
 
     /// Counts the fate of a message that goes no further.
     pub(crate) fn drop_message(&mut self, message: &Message<'_>, reason: DropReason) {
+        self.tap_dropped(message, reason);
         let stats = &self.stats.listeners[self.listener_of(message.session)];
         match message.direction {
             Direction::Inbound => stats.inbound.dropped.of(reason).add(1),

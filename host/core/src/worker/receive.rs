@@ -153,6 +153,7 @@ impl State {
                 tls: opening.tls,
                 request: opening.request,
             };
+            self.tap_opened(opening.listener, &info);
             self.tell_open(snapshot, id, &info);
         }
         if let Route::Cluster(cluster) = policy.route
