@@ -24,6 +24,7 @@ mod slab;
 mod snapshot;
 mod stats;
 mod time;
+mod totals;
 mod verdict;
 mod wheel;
 mod worker;
@@ -53,6 +54,7 @@ pub use stats::{
     IntakeStats, ListenerStats, OverloadStats, Reasons, ResumeStats, TargetKind, TurnStats, WorkerStats,
 };
 pub use time::Time;
+pub use totals::CallTotals;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};
 
 /// Messages that plugins send make plugins send: after so many steps the next is dropped and counted.
