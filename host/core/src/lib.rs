@@ -25,6 +25,7 @@ mod snapshot;
 mod stats;
 mod tap;
 mod time;
+mod totals;
 mod verdict;
 mod wheel;
 mod worker;
@@ -55,6 +56,7 @@ pub use stats::{
 };
 pub use tap::{Depth, Excerpt, Fate, Glimpse, MAX_OPEN, Meeting, Record, Tap};
 pub use time::Time;
+pub use totals::CallTotals;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};
 
 /// Messages that plugins send make plugins send: after so many steps the next is dropped and counted.

@@ -211,7 +211,7 @@ pub struct Link {
     pub directions: Directions,
     /// What becomes of a message that it failed on.
     pub on_failure: OnFailure,
-    /// Its counters, one set a worker.
+    /// The generation's counters, one set a worker.
     pub stats: Arc<[CallStats]>,
 }
 

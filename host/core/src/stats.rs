@@ -58,7 +58,7 @@ impl Histogram {
     }
 }
 
-/// What one worker counts about one binding.
+/// What one worker counts about one generation of a binding.
 #[derive(Debug, Default)]
 pub struct CallStats {
     /// Calls begun, of every kind.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use weir_core::{
-    CallStats, CloseReason, Counter, DeliveryStats, DropReason, Ends, FailureCause, Histogram, IntakeStats,
+    CallTotals, CloseReason, Counter, DeliveryStats, DropReason, Ends, FailureCause, Histogram, IntakeStats,
     ListenerStats, TargetKind, TurnStats,
 };
 use weir_plugin::{HistogramReading, Value};
@@ -236,35 +236,31 @@ impl Metrics {
 
     fn plugins(&self, page: &mut Page<'_, '_>) -> fmt::Result {
         let bindings = self.0.bindings();
-        let each = |read: &dyn Fn(&CallStats) -> &Counter| -> Vec<(Labels, u64)> {
-            let sum = |stats: &[CallStats]| stats.iter().map(|worker| read(worker).value()).sum();
+        let each = |read: &dyn Fn(&CallTotals) -> u64| -> Vec<(Labels, u64)> {
             bindings
                 .iter()
-                .map(|binding| (vec![("binding", binding.name.to_string())], sum(&binding.stats)))
+                .map(|binding| (vec![("binding", binding.name.to_string())], read(&binding.totals)))
                 .collect()
         };
-        page.counter("plugin_calls", "Calls of a plugin, of every kind", each(&|stats| &stats.calls))?;
-        page.counter("plugin_instances", "Instances made", each(&|stats| &stats.instances))?;
+        page.counter("plugin_calls", "Calls of a plugin, of every kind", each(&|totals| totals.calls))?;
+        page.counter("plugin_instances", "Instances made", each(&|totals| totals.instances))?;
         page.counter(
             "plugin_effects_refused",
             "Effects that named what is not there or not allowed",
-            each(&|stats| &stats.refused_effects),
+            each(&|totals| totals.refused_effects),
         )?;
         let mut verdicts = Vec::new();
         let mut failures = Vec::new();
         for binding in &bindings {
             let label = vec![("binding", binding.name.to_string())];
-            let sum = |read: &dyn Fn(&CallStats) -> &Counter| -> u64 {
-                binding.stats.iter().map(|worker| read(worker).value()).sum()
-            };
-            verdicts.push((with(&label, "verdict", "forward"), sum(&|stats| &stats.forwarded)));
-            verdicts.push((with(&label, "verdict", "change"), sum(&|stats| &stats.changed)));
-            verdicts.push((with(&label, "verdict", "drop"), sum(&|stats| &stats.dropped)));
-            verdicts.push((with(&label, "verdict", "close"), sum(&|stats| &stats.closed)));
-            verdicts.push((with(&label, "verdict", "hold"), sum(&|stats| &stats.held)));
+            let totals = &binding.totals;
+            verdicts.push((with(&label, "verdict", "forward"), totals.forwarded));
+            verdicts.push((with(&label, "verdict", "change"), totals.changed));
+            verdicts.push((with(&label, "verdict", "drop"), totals.dropped));
+            verdicts.push((with(&label, "verdict", "close"), totals.closed));
+            verdicts.push((with(&label, "verdict", "hold"), totals.held));
             for cause in FailureCause::ALL {
-                let count = sum(&|stats: &CallStats| stats.failure(cause));
-                failures.push((with(&label, "cause", cause.label()), count));
+                failures.push((with(&label, "cause", cause.label()), totals.failure(cause)));
             }
         }
         page.counter("plugin_verdicts", "Verdicts, by kind", verdicts)?;
@@ -278,14 +274,8 @@ impl Metrics {
             bindings.iter().map(generation).collect(),
         )?;
         let latencies = bindings.iter().map(|binding| {
-            let mut buckets = [0; Histogram::BOUNDS.len() + 1];
-            let mut sum = 0;
-            for worker in binding.stats.iter() {
-                let (counts, nanoseconds) = worker.latency.read();
-                buckets.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
-                sum += nanoseconds;
-            }
-            (vec![("binding", binding.name.to_string())], buckets, sum)
+            let CallTotals { latency, latency_ns, .. } = binding.totals;
+            (vec![("binding", binding.name.to_string())], latency, latency_ns)
         });
         page.histogram(
             "plugin_call_duration",

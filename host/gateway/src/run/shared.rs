@@ -5,7 +5,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use weir_core::{CallStats, Directory, Snapshot, WorkerStats};
+use weir_core::{CallTotals, Directory, Snapshot, WorkerStats};
 use weir_plugin::{BindingStatus, Catalogue};
 
 /// One for the process.
@@ -33,7 +33,8 @@ pub(crate) struct BindingView {
     pub(crate) name: Arc<str>,
     /// 0: no generation of it has ever served.
     pub(crate) generation: u64,
-    pub(crate) stats: Arc<[CallStats]>,
+    /// Of all its generations.
+    pub(crate) totals: CallTotals,
 }
 
 impl Shared {
@@ -57,9 +58,9 @@ impl Shared {
     pub(crate) fn bindings(&self) -> Vec<BindingView> {
         let Some(catalogue) = &*self.catalogue.load() else { return Vec::new() };
         let view = |status: BindingStatus| {
-            let stats = catalogue.store(&status.name)?.stats().clone();
+            let totals = catalogue.store(&status.name)?.totals();
             let generation = status.serving.map_or(0, |serving| serving.generation);
-            Some(BindingView { name: (*status.name).into(), generation, stats })
+            Some(BindingView { name: (*status.name).into(), generation, totals })
         };
         catalogue.status().into_iter().filter_map(view).collect()
     }
