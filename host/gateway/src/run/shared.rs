@@ -1,10 +1,12 @@
 //! What the workers, the keeper of the plugins and the admin server have in common.
 
 use super::overload::{Beat, View};
+use crate::tap::{Redaction, Views};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 use weir_core::{CallTotals, Directory, Snapshot, WorkerStats};
 use weir_plugin::{BindingStatus, Catalogue};
 
@@ -18,6 +20,12 @@ pub(crate) struct Shared {
     pub(crate) listener_names: Vec<String>,
     /// By cluster id.
     pub(crate) cluster_names: Vec<String>,
+    /// When the time zero of the workers was.
+    pub(crate) began: SystemTime,
+    /// Who looks on messages.
+    pub(crate) views: Arc<Views>,
+    /// What nobody is shown of them.
+    pub(crate) redaction: Redaction,
     /// What `/readyz` says.
     pub(crate) ready: AtomicBool,
     pub(crate) overload: View,

@@ -1,6 +1,7 @@
 //! A worker thread: an event loop with its own sockets, sessions and plugin instances.
 
 use super::shared::Shared;
+use crate::tap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -101,6 +102,7 @@ async fn work(seat: Seat) {
     tokio::task::spawn_local(take_in(local.clone(), mailboxes.own));
     tokio::task::spawn_local(take_up(local.clone(), refresh));
     tokio::task::spawn_local(report(local.clone()));
+    tokio::task::spawn_local(tap::attend(local.clone(), shared.views.clone(), id));
     let meeting = local.clone();
     tokio::task::spawn_local(async move { meeting.meet(crossing).await });
     tokio::task::spawn_local(shed(local.clone(), shedding));
