@@ -31,6 +31,7 @@ mod limits;
 mod manifest;
 mod module;
 mod options;
+mod processor;
 mod refusal;
 mod runtime;
 mod schema;

@@ -122,6 +122,9 @@ impl State {
                 let now = &snapshot.listeners[self.listener_of(id)].chain;
                 let progress = now.resume(direction, &chain, progress);
                 self.tap_release(snapshot, &parcel, binding, &verdict);
+                if let Some(link) = now.links().iter().find(|link| link.binding == binding) {
+                    link.stats[usize::from(self.seat.worker.0)].released.add(1);
+                }
                 self.conclude(
                     snapshot,
                     parcel,

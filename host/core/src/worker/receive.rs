@@ -197,7 +197,7 @@ impl State {
                     self.run(snapshot);
                 }
                 Ok(Err(rejection)) => {
-                    link.stats[worker].closed.add(1);
+                    link.stats[worker].refused.add(1);
                     // What it says to the client it refuses has to go out before the end.
                     self.apply_effects(link, Some(id), 1);
                     self.run(snapshot);
