@@ -36,6 +36,7 @@ mod refusal;
 mod runtime;
 mod schema;
 mod store;
+mod symbols;
 
 pub use artifact::Form;
 pub use cache::CacheError;
