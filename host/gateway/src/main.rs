@@ -13,6 +13,7 @@ mod run;
 mod send;
 mod tap;
 mod tap_command;
+mod top_command;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Plugin(command) => plugin_command::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Send(options) => send::run(&options),
         Command::Tap(options) => tap_command::run(&options),
+        Command::Top(options) => top_command::run(&options),
     };
     done.unwrap_or_else(|error| {
         eprintln!("weir: {}", in_one_line(&error));
