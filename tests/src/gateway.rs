@@ -146,7 +146,8 @@ impl Gateway {
         line["address"].as_str().and_then(|text| text.parse().ok()).expect("an address")
     }
 
-    fn admin(&self) -> SocketAddr {
+    /// Where its admin server listens.
+    pub fn admin(&self) -> SocketAddr {
         let line = self.wait_for_log("admin", |line| line["message"] == "admin");
         let address = line["address"].as_str().and_then(|text| text.strip_prefix("http://"));
         address.and_then(|text| text.parse().ok()).expect("an admin address")

@@ -55,6 +55,7 @@ impl Config {
         changes.compare("[runtime]", &self.runtime, &other.runtime, Applies::Restart);
         changes.compare("[overload]", &self.overload, &other.overload, Applies::Restart);
         changes.compare("[admin]", &self.admin, &other.admin, Applies::Restart);
+        changes.compare("[tap]", &self.tap, &other.tap, Applies::Restart);
         changes.compare("[log]", &self.log, &other.log, Applies::Restart);
         changes.compare("[plugins] dir", &self.plugins.dir, &other.plugins.dir, Applies::Restart);
         changes.compare("[plugins] cache", &self.plugins.cache, &other.plugins.cache, Applies::Restart);

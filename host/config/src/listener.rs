@@ -53,6 +53,18 @@ pub struct Resume {
 pub struct Pointer(pub(crate) Vec<String>);
 
 impl Pointer {
+    /// Deeper documents are not looked into.
+    const DEPTH: usize = 16;
+    /// What is right, for whoever wrote something else.
+    pub const HELP: &str =
+        "RFC 6901: names with \"/\" before each, at most 16; \"~1\" is a \"/\" in a name, \"~0\" a \"~\"";
+
+    /// Reads a pointer. `None`: it is none (RFC 6901, section 3), or the document itself, or deeper than 16.
+    pub fn parse(text: &str) -> Option<Self> {
+        let names: Option<Vec<String>> = text.strip_prefix('/')?.split('/').map(unescape).collect();
+        names.filter(|names| names.len() <= Self::DEPTH).map(Self)
+    }
+
     /// The names, or numbers, on the way: at least one.
     pub fn tokens(&self) -> &[String] {
         &self.0
@@ -137,4 +149,39 @@ pub enum RouteSpec {
     Echo,
     /// Nowhere, counted.
     Drop,
+}
+
+/// RFC 6901, section 4. `None`: a `~` that escapes nothing.
+fn unescape(token: &str) -> Option<String> {
+    let mut parts = token.split('~');
+    let mut plain = parts.next()?.to_owned();
+    for part in parts {
+        let (escaped, rest) = part.split_at_checked(1)?;
+        plain.push(match escaped {
+            "0" => '~',
+            "1" => '/',
+            _ => return None,
+        });
+        plain.push_str(rest);
+    }
+    Some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unescape;
+
+    #[test]
+    fn names_are_unescaped_as_the_rfc_says() {
+        for (token, plain) in [
+            ("", Some("")),
+            ("a~1b", Some("a/b")),
+            ("~01", Some("~1")),
+            ("~", None),
+            ("a~2", None),
+            ("~ü", None),
+        ] {
+            assert_eq!(unescape(token).as_deref(), plain, "{token}");
+        }
+    }
 }

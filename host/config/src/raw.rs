@@ -1,8 +1,10 @@
 //! The file as it is written. These types are the schema too: their comments are the reference page.
 
 mod overload;
+mod tap;
 
 pub(crate) use overload::Overload;
+pub(crate) use tap::Tap;
 
 use crate::field::{Chain, Field, List};
 use crate::json::Json;
@@ -28,6 +30,8 @@ pub(crate) struct File {
     pub(crate) overload: Overload,
     /// Metrics, health and the admin API.
     pub(crate) admin: Admin,
+    /// What `weir tap` may show of messages.
+    pub(crate) tap: Tap,
     /// Log lines.
     pub(crate) log: Log,
     /// Where plugins come from, and what they may use.

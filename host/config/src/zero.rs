@@ -2,7 +2,7 @@
 
 use crate::{
     Admin, AdminBind, Cache, ChainSpec, Config, Drain, Framing, Listener, Log, LogAccess, LogFormat,
-    LogLevel, Overload, PluginSettings, Plugins, Prefix, Protocol, RouteSpec, Runtime, Workers,
+    LogLevel, Overload, PluginSettings, Plugins, Prefix, Protocol, RouteSpec, Runtime, Tap, Workers,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -39,6 +39,7 @@ impl Config {
             runtime: Runtime { workers: Workers::Auto, drain: Drain::default() },
             overload: Overload::default(),
             admin: Admin { bind: AdminBind::Tcp(ADMIN), token_file: None },
+            tap: Tap::default(),
             log: Log { level: LogLevel::Info, format: LogFormat::Auto, access: LogAccess::Both },
             plugins: Plugins {
                 dir: PathBuf::from("plugins"),

@@ -23,7 +23,9 @@ mod roster;
 mod slab;
 mod snapshot;
 mod stats;
+mod tap;
 mod time;
+mod totals;
 mod verdict;
 mod wheel;
 mod worker;
@@ -53,7 +55,9 @@ pub use stats::{
     IntakeStats, ListenerStats, OverloadStats, Reasons, ResumeStats, TargetKind, TurnStats, WaitStats,
     WorkerStats,
 };
+pub use tap::{Depth, Excerpt, Fate, Glimpse, MAX_OPEN, Meeting, Record, Tap};
 pub use time::Time;
+pub use totals::CallTotals;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};
 
 /// Messages that plugins send make plugins send: after so many steps the next is dropped and counted.

@@ -36,6 +36,18 @@ pub(crate) enum Entry {
     Timer,
 }
 
+impl Entry {
+    /// Its place in [`CallStats::others`](crate::CallStats::others).
+    const fn other(self) -> Option<usize> {
+        match self {
+            Self::Message => None,
+            Self::Open => Some(0),
+            Self::Close => Some(1),
+            Self::Timer => Some(2),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Slot {
     generation: u64,
@@ -92,6 +104,9 @@ impl Roster {
         let slot = self.ready(link, seat, now)?;
         let Some(instance) = slot.instance.as_deref_mut() else { unreachable!("ready makes one") };
         stats.calls.add(1);
+        if let Some(other) = entry.other() {
+            stats.others[other].add(1);
+        }
         match run(instance, call) {
             Ok(answer) => {
                 // A plugin that fails on every message is not as good as new because it answers that a session opened: clients that
@@ -107,6 +122,9 @@ impl Roster {
             Err(failure) => {
                 call.effects.clear();
                 stats.failure(failure.cause).add(1);
+                if entry == Entry::Message {
+                    stats.unanswered.add(1);
+                }
                 let retry_in = slot.strike(Some(entry), now);
                 self.notice(link, &failure, retry_in);
                 Err(failure)

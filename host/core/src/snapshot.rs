@@ -184,6 +184,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// It has met nobody yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.passed == 0 && self.met.is_none()
+    }
+
     /// Goes to the next link. False: it has met that binding before.
     pub(crate) fn meet(&mut self, at: usize, link: &Link) -> bool {
         self.passed = at + 1;
@@ -206,7 +211,7 @@ pub struct Link {
     pub directions: Directions,
     /// What becomes of a message that it failed on.
     pub on_failure: OnFailure,
-    /// Its counters, one set a worker.
+    /// The generation's counters, one set a worker.
     pub stats: Arc<[CallStats]>,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::program::FailureCause;
 use crate::reason::{CloseReason, DropReason};
+use crate::verdict::{Forwarding, Verdict};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A count that one worker raises and others read: no locked instruction on the way of a message.
@@ -12,6 +13,11 @@ impl Counter {
     /// Raises the count. Only ever called by the owning worker.
     pub fn add(&self, by: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+    }
+
+    /// Sets a gauge. Only ever called by the owning worker.
+    pub fn set(&self, to: u64) {
+        self.0.store(to, Ordering::Relaxed);
     }
 
     /// Lowers a gauge. Only ever called by the owning worker.
@@ -58,11 +64,25 @@ impl Histogram {
     }
 }
 
-/// What one worker counts about one binding.
+/// What one worker counts about one generation of a binding.
 #[derive(Debug, Default)]
 pub struct CallStats {
     /// Calls begun, of every kind.
     pub calls: Counter,
+    /// Of these, calls of `on-open`, `on-close` and `on-timer`; all others are of `on-message`.
+    pub others: [Counter; 3],
+    /// Calls of `on-message`, and releases, that gave no answer that could be taken.
+    pub unanswered: Counter,
+    /// Verdicts on messages that were held before.
+    pub released: Counter,
+    /// Sessions refused in `on-open`.
+    pub refused: Counter,
+    /// Processor time of all calls, in nanoseconds, as far as the instances measure it.
+    pub cpu_ns: Counter,
+    /// Bytes of memory that the instance has now; 0: there is none.
+    pub memory: Counter,
+    /// The most that an instance had.
+    pub memory_peak: Counter,
     /// How long each `on-message` took that gave an answer.
     pub latency: Histogram,
     /// Messages forwarded as they were.
@@ -71,7 +91,7 @@ pub struct CallStats {
     pub changed: Counter,
     /// Messages dropped by verdict.
     pub dropped: Counter,
-    /// Sessions closed by verdict or refused in on-open.
+    /// Sessions closed by verdict.
     pub closed: Counter,
     /// Messages held.
     pub held: Counter,
@@ -87,6 +107,18 @@ impl CallStats {
     /// The counter of one cause.
     pub fn failure(&self, cause: FailureCause) -> &Counter {
         &self.failures[cause as usize]
+    }
+
+    /// Counts a verdict by its kind. Calls of `on-message` and releases are as many as verdicts and those without an answer.
+    pub(crate) fn verdict(&self, verdict: &Verdict) {
+        let counter = match verdict {
+            Verdict::Forward(Forwarding { payload: None, route: None }) => &self.forwarded,
+            Verdict::Forward(_) => &self.changed,
+            Verdict::Drop(_) => &self.dropped,
+            Verdict::Close(_) => &self.closed,
+            Verdict::Hold(_) => &self.held,
+        };
+        counter.add(1);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::tap::Query;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -25,6 +26,144 @@ pub(crate) enum Command {
     Plugin(PluginCommand),
     /// Sends lines to a gateway, or to any server that speaks the same, and prints what it answers.
     Send(Send),
+    /// Shows messages of a running gateway as they pass, with what each plugin decided and where they went.
+    ///
+    /// Filters narrow it down: of each that is given, one of its values must fit; of different ones, all. On a terminal a message is a
+    /// line for people; elsewhere it is one of JSON.
+    Tap(TapOptions),
+    /// Shows what a running gateway does, live: listeners, plugins, the sessions with the most messages.
+    ///
+    /// In a pipe it prints a page for each interval. Keys: c, u, p, m, f, n sort by calls, cpu, p99, memory, failures, name; q quits.
+    Top(TopOptions),
+}
+
+/// Which gateway a command asks.
+#[derive(Debug, Args)]
+pub(crate) struct Remote {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// Its admin address, http://HOST:PORT or unix:PATH, instead of that of a configuration
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "file")]
+    pub(crate) admin: Option<String>,
+    /// A file with the token that it wants, instead of that of the configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TopOptions {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    /// Prints one page and ends
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// One line of JSON for each interval
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Between two looks
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    pub(crate) interval: f64,
+    /// What decides the order of plugins: calls, cpu, p99, memory, failures, name
+    #[arg(long, value_name = "COLUMN", default_value = "calls")]
+    pub(crate) sort: String,
+    /// How many of the loudest sessions are shown; counting them costs each message a little, 0 leaves it
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    pub(crate) sessions: usize,
+    /// Columns of a page, where standard output is no terminal
+    #[arg(long, default_value_t = 100)]
+    pub(crate) width: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TapOptions {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    /// Of this listener
+    #[arg(long, value_name = "NAME")]
+    pub(crate) listener: Vec<String>,
+    /// Of this session, as the log names it
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Vec<String>,
+    /// Of sessions in this group, and those that go to it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: Vec<String>,
+    /// That met this plugin
+    #[arg(long, value_name = "BINDING")]
+    pub(crate) plugin: Vec<String>,
+    /// Where a plugin, or the one of --plugin, decided so: forward, change, drop, close, hold, failed
+    #[arg(long)]
+    pub(crate) verdict: Vec<String>,
+    /// That go this way: in, out
+    #[arg(long)]
+    pub(crate) direction: Vec<String>,
+    /// text, binary
+    #[arg(long)]
+    pub(crate) kind: Vec<String>,
+    /// What became of them: routed, queued, dropped, or the reason of a drop such as queue_full
+    #[arg(long)]
+    pub(crate) fate: Vec<String>,
+    /// Only a part of them, such as 1%
+    #[arg(long, value_name = "PART")]
+    pub(crate) sample: Option<String>,
+    /// What is sampled: session (all messages of a part of the sessions) or message
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) by: Option<String>,
+    /// At most so many a second; 1000 if nothing is said
+    #[arg(long, value_name = "MESSAGES")]
+    pub(crate) rate: Option<String>,
+    /// So much of each payload, at most 65536; 256 if nothing is said
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) payload: Option<String>,
+    /// What may wait in the gateway while this end is slow; 1048576 if nothing is said
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) buffer: Option<String>,
+    /// Hides the value at this place of JSON payloads, such as /password or /cards/*/number
+    #[arg(long, value_name = "POINTER")]
+    pub(crate) redact: Vec<String>,
+    /// Ends after so many messages
+    #[arg(long, value_name = "MESSAGES")]
+    pub(crate) count: Option<u64>,
+    /// Ends after this time
+    #[arg(long = "for", value_name = "SECONDS")]
+    pub(crate) seconds: Option<f64>,
+    /// Lines of JSON, on a terminal too
+    #[arg(long, conflicts_with = "human")]
+    pub(crate) json: bool,
+    /// Lines for people, in a pipe too
+    #[arg(long)]
+    pub(crate) human: bool,
+}
+
+impl TapOptions {
+    /// What is asked of the gateway. The error names the option, and what to write instead.
+    pub(crate) fn query(&self) -> Result<Query, String> {
+        let lists = [
+            ("listener", &self.listener),
+            ("session", &self.session),
+            ("group", &self.group),
+            ("plugin", &self.plugin),
+            ("verdict", &self.verdict),
+            ("direction", &self.direction),
+            ("kind", &self.kind),
+            ("fate", &self.fate),
+            ("redact", &self.redact),
+        ];
+        let single = [
+            ("sample", &self.sample),
+            ("by", &self.by),
+            ("rate", &self.rate),
+            ("payload", &self.payload),
+            ("buffer", &self.buffer),
+        ];
+        let mut query = Query::default();
+        for (key, values) in lists {
+            values.iter().try_for_each(|value| query.set(key, value.clone()))?;
+        }
+        for (key, value) in single {
+            value.iter().try_for_each(|value| query.set(key, value.clone()))?;
+        }
+        Ok(query)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -8,8 +8,12 @@ mod admin;
 mod cli;
 mod log;
 mod plugin_command;
+mod remote;
 mod run;
 mod send;
+mod tap;
+mod tap_command;
+mod top_command;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -33,6 +37,8 @@ fn main() -> ExitCode {
         Command::Check(config) => run::check(config.file.as_deref()),
         Command::Plugin(command) => plugin_command::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Send(options) => send::run(&options),
+        Command::Tap(options) => tap_command::run(&options),
+        Command::Top(options) => top_command::run(&options),
     };
     done.unwrap_or_else(|error| {
         eprintln!("weir: {}", in_one_line(&error));

@@ -1,6 +1,7 @@
 //! From an error of the engine to whose fault it was.
 
 use crate::host_interfaces::{Breach, Host, Phase};
+use crate::symbols::MARK;
 use std::fmt::Write as _;
 use wasmtime::{Error, Trap, WasmBacktrace};
 use weir_core::{Failure, FailureCause};
@@ -67,10 +68,14 @@ fn frames(detail: &mut String, trace: &WasmBacktrace) {
     let names: Vec<_> = trace
         .frames()
         .iter()
-        .map(|frame| match frame.func_name() {
-            // Without the hash at its end.
-            Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
-            None => format!("function {}", frame.func_index()),
+        .map(|frame| {
+            let name = match frame.func_name() {
+                // Without the hash at its end.
+                Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+                None => format!("function {}", frame.func_index()),
+            };
+            // For `wasm-tools addr2line`, and for what is found in the file's own debug information.
+            frame.module_offset().map_or(name.clone(), |offset| format!("{name}{MARK}{offset:x}"))
         })
         .collect();
     for (at, name) in from_own_code(&names).iter().take(FRAMES).enumerate() {

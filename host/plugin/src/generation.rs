@@ -19,7 +19,8 @@ use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use weir_core::{
-    BindingId, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure, Program, Seat, WorkerId,
+    BindingId, CallStats, CallTotals, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure,
+    Program, Seat, WorkerId,
 };
 
 /// One use of a plugin file, as the configuration says it.
@@ -49,6 +50,7 @@ pub struct Generation {
     manifest: Arc<Manifest>,
     module: Arc<Module>,
     store: Arc<BindingStore>,
+    stats: Arc<[CallStats]>,
     starter: Starter,
 }
 
@@ -83,6 +85,26 @@ impl Generation {
         &self.store
     }
 
+    /// The text of one of its failures with places in the sources; `None`: its file has no debug information. May take a while: not for a worker's thread.
+    pub fn locate(&self, detail: &str) -> Option<String> {
+        self.module.symbols.as_ref().map(|symbols| symbols.locate(detail))
+    }
+
+    /// Whether [`Generation::locate`] has anything to say.
+    pub fn has_places(&self) -> bool {
+        self.module.symbols.is_some()
+    }
+
+    /// What the workers count, one set for each.
+    pub fn stats(&self) -> &Arc<[CallStats]> {
+        &self.stats
+    }
+
+    /// All workers' counters, added up.
+    pub fn totals(&self) -> CallTotals {
+        CallTotals::of(&self.stats)
+    }
+
     /// For a chain.
     pub fn link(self: &Arc<Self>) -> Link {
         Link {
@@ -92,7 +114,7 @@ impl Generation {
             program: self.clone(),
             directions: self.manifest.directions,
             on_failure: self.spec.on_failure,
-            stats: self.store.stats().clone(),
+            stats: self.stats.clone(),
         }
     }
 }
@@ -109,7 +131,8 @@ impl fmt::Debug for Generation {
 
 impl Program for Generation {
     fn instantiate(&self, seat: &Seat, effects: &mut Vec<Effect>) -> Result<Box<dyn Instance>, Failure> {
-        let parts = self.starter.parts(Some(seat.worker), seat.directory.clone(), self.number);
+        let stats = self.stats.clone();
+        let parts = self.starter.parts(Some(seat.worker), seat.directory.clone(), self.number, stats);
         let mut started = self.starter.start(parts)?;
         match started.configure(&self.config)? {
             Ok(()) => {}
@@ -144,13 +167,15 @@ impl Runtime {
             Ok(Err(said)) => return Err(Refusal::ConfigureSaid(said)),
             Err(failure) => return Err(Refusal::ConfigureFailed(failure)),
         }
+        let (number, stats) = store.next_generation();
         Ok(Arc::new(Generation {
-            number: store.next_generation(),
+            number,
             spec: spec.clone(),
             config,
             manifest: Arc::new(manifest),
             module,
             store: store.clone(),
+            stats,
             starter,
         }))
     }
@@ -193,10 +218,17 @@ impl Starter {
         })
     }
 
-    fn parts(&self, worker: Option<WorkerId>, directory: Arc<Directory>, generation: u64) -> HostParts {
+    fn parts(
+        &self,
+        worker: Option<WorkerId>,
+        directory: Arc<Directory>,
+        generation: u64,
+        stats: Arc<[CallStats]>,
+    ) -> HostParts {
         HostParts {
             limits: self.limits.clone(),
             store: self.store.clone(),
+            stats,
             directory,
             clock: self.runtime.clock(),
             worker,
@@ -207,7 +239,7 @@ impl Starter {
 
     /// An instance that nothing is connected to, and what it says of itself.
     pub(crate) fn try_out(&self) -> Result<(Started, Manifest), Refusal> {
-        let parts = self.parts(None, Arc::new(Directory::new(1)), 0);
+        let parts = self.parts(None, Arc::new(Directory::new(1)), 0, Arc::default());
         let mut scratch = self.start(parts).map_err(|error| match error {
             StartError::Misfit(text) => Refusal::Link(text),
             StartError::Failed(failure) => Refusal::Start(failure),

@@ -31,10 +31,12 @@ mod limits;
 mod manifest;
 mod module;
 mod options;
+mod processor;
 mod refusal;
 mod runtime;
 mod schema;
 mod store;
+mod symbols;
 mod trust;
 
 pub use artifact::Form;

@@ -16,12 +16,13 @@ impl Check<'_> {
         let overload = self.overload(&file.overload);
         let mut addresses = Seen::default();
         let admin = self.admin(&file.admin, &mut addresses);
+        let tap = self.tap(&file.tap);
         let log = self.log(&file.log);
         let plugins = self.plugins(&file.plugins);
         let bindings = self.bindings(&file.plugin, &plugins);
         let clusters = self.clusters(&file.cluster);
         let listeners = self.listeners(file, &mut addresses);
-        Config { runtime, overload, admin, log, plugins, bindings, listeners, clusters }
+        Config { runtime, overload, admin, tap, log, plugins, bindings, listeners, clusters }
     }
 
     fn runtime(&mut self, raw: &raw::Runtime) -> Runtime {

@@ -12,6 +12,7 @@ mod plugin;
 mod rates;
 mod resume;
 mod slow;
+mod tap;
 mod text;
 
 use crate::error::ConfigError;

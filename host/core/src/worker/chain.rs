@@ -8,7 +8,7 @@ use crate::program::FailureCause;
 use crate::reason::{CloseReason, DropReason};
 use crate::roster::Entry;
 use crate::snapshot::{Link, OnFailure, Progress, Snapshot};
-use crate::verdict::{Forwarding, Target, Verdict};
+use crate::verdict::{Target, Verdict};
 
 /// What is left of a message after a verdict.
 enum After<'a> {
@@ -27,6 +27,9 @@ impl State {
     ) {
         let listener = self.listener_of(message.session);
         let chain = &snapshot.listeners[listener].chain;
+        if progress.is_fresh() {
+            self.tap_begin(&message);
+        }
         while let Some((at, link)) = chain.next(message.direction, progress.passed) {
             if !progress.meet(at, link) {
                 continue;
@@ -42,6 +45,7 @@ impl State {
                 |instance, call| instance.message(&message, call),
             );
             self.in_plugins += self.call.nanoseconds;
+            self.tap_meet(&message, link, &answer);
             let verdict = match answer {
                 Ok(verdict) => {
                     let stats = &link.stats[usize::from(self.seat.worker.0)];
@@ -72,7 +76,10 @@ impl State {
         }
         match message.direction {
             Direction::Inbound => self.route(snapshot, message, route),
-            Direction::Outbound => self.enqueue(snapshot, &message),
+            Direction::Outbound => {
+                self.enqueue(snapshot, &message);
+                self.tap_queued(message.session, message.sequence);
+            }
         }
     }
 
@@ -85,14 +92,20 @@ impl State {
         route: Option<Target>,
     ) {
         let open = self.conns.get(parcel.session).is_some_and(|conn| conn.phase.takes_output());
+        let Judge { progress, binding, .. } = judged.by.clone();
+        let policy = snapshot.listeners.get(self.listener_of(parcel.session));
+        let mut links = policy.into_iter().flat_map(|policy| policy.chain.links());
+        let link = links.find(|link| link.binding == binding);
         if !open {
             // The effects ended its own session; a verdict of its own to do so comes to the same.
-            self.drop_message(&parcel.open(), DropReason::SessionEnded);
+            let dropped = matches!(judged.verdict, Verdict::Drop(_));
+            if let Some(link) = link {
+                link.stats[usize::from(self.seat.worker.0)].verdict(&judged.verdict);
+            }
+            let reason = if dropped { DropReason::Plugin } else { DropReason::SessionEnded };
+            self.drop_message(&parcel.open(), reason);
             return;
         }
-        let Judge { progress, binding, .. } = judged.by.clone();
-        let chain = &snapshot.listeners[self.listener_of(parcel.session)].chain;
-        let link = chain.links().iter().find(|link| link.binding == binding);
         if let After::GoesOn(message, route) = self.judge(snapshot, link, parcel.open(), judged, route) {
             self.walk(snapshot, message, progress, route);
         }
@@ -108,13 +121,16 @@ impl State {
     ) -> After<'a> {
         let by = judged.by;
         let stats = link.map(|link| &link.stats[usize::from(self.seat.worker.0)]);
+        // Text stays UTF-8. Whoever releases a held message need not know its kind, so it is checked where it is known.
+        let garbled = message.kind == Kind::Text && judged.verdict.is_garbled_text();
+        if let Some(stats) = stats.filter(|_| !garbled) {
+            stats.verdict(&judged.verdict);
+        }
         match judged.verdict {
-            Verdict::Forward(Forwarding { payload: Some(payload), .. })
-                if message.kind == Kind::Text && std::str::from_utf8(&payload).is_err() =>
-            {
-                // Text stays UTF-8. Whoever releases a held message need not know its kind, so it is checked where it is known.
+            Verdict::Forward(_) if garbled => {
                 if let Some(stats) = stats {
                     stats.failure(FailureCause::Answer).add(1);
+                    stats.unanswered.add(1);
                 }
                 if by.on_failure == OnFailure::Open {
                     return After::GoesOn(message, route);
@@ -122,10 +138,6 @@ impl State {
                 self.fail(snapshot, &message, by.on_failure, DropReason::PluginFailed);
             }
             Verdict::Forward(forwarding) => {
-                if let Some(stats) = stats {
-                    let changed = forwarding.payload.is_some() || forwarding.route.is_some();
-                    if changed { &stats.changed } else { &stats.forwarded }.add(1);
-                }
                 if let Some(payload) = forwarding.payload {
                     message.payload = Payload::Owned(payload);
                 }
@@ -141,23 +153,12 @@ impl State {
                 }
                 return After::GoesOn(message, route);
             }
-            Verdict::Drop(_) => {
-                if let Some(stats) = stats {
-                    stats.dropped.add(1);
-                }
-                self.drop_message(&message, DropReason::Plugin);
-            }
+            Verdict::Drop(_) => self.drop_message(&message, DropReason::Plugin),
             Verdict::Close(said) => {
-                if let Some(stats) = stats {
-                    stats.closed.add(1);
-                }
                 self.drop_message(&message, DropReason::SessionRejected);
                 self.reject(snapshot, message.session, &said);
             }
             Verdict::Hold(milliseconds) => {
-                if let Some(stats) = stats {
-                    stats.held.add(1);
-                }
                 self.hold(snapshot, Parcel::pack(message), by, route, milliseconds);
             }
         }
@@ -182,6 +183,7 @@ impl State {
 
     /// Counts the fate of a message that goes no further.
     pub(crate) fn drop_message(&mut self, message: &Message<'_>, reason: DropReason) {
+        self.tap_dropped(message, reason);
         let stats = &self.stats.listeners[self.listener_of(message.session)];
         match message.direction {
             Direction::Inbound => stats.inbound.dropped.of(reason).add(1),

@@ -246,6 +246,7 @@ impl State {
                 self.lose(snapshot, upstream, CloseReason::SessionEnded);
             }
         }
+        self.tap_ended(id, &end.said);
         self.tell_close(snapshot, id, &chain[..told], &end.said);
         let session = self.conns.get(id).and_then(Conn::session);
         if session.is_some_and(|session| session.attributes.is_some()) {

@@ -121,6 +121,10 @@ impl State {
             Some(Kept { chain, progress, route, binding, on_failure, verdict: Some(verdict), .. }) => {
                 let now = &snapshot.listeners[self.listener_of(id)].chain;
                 let progress = now.resume(direction, &chain, progress);
+                self.tap_release(snapshot, &parcel, binding, &verdict);
+                if let Some(link) = now.links().iter().find(|link| link.binding == binding) {
+                    link.stats[usize::from(self.seat.worker.0)].released.add(1);
+                }
                 self.conclude(
                     snapshot,
                     parcel,
@@ -158,7 +162,11 @@ impl State {
             let Some(line) = session.held[direction as usize].take() else { continue };
             for waiting in line.messages {
                 self.held_gauge(listener, direction).sub(1);
-                self.drop_message(&waiting.parcel.open(), DropReason::SessionEnded);
+                let message = waiting.parcel.open();
+                if waiting.kept.is_none() {
+                    self.tap_begin(&message);
+                }
+                self.drop_message(&message, DropReason::SessionEnded);
             }
         }
     }

@@ -29,6 +29,7 @@ mod receive;
 mod resume;
 mod route;
 mod slow;
+mod tap;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -63,6 +64,7 @@ use bytes::Bytes;
 use drain::Drain;
 use overload::Shedder;
 use std::sync::Arc;
+use tap::Tapped;
 use weir_codec::Wire;
 use weir_codec::websocket::deflate::{Deflater, Inflater};
 
@@ -112,6 +114,8 @@ pub(crate) struct State {
     pub(crate) lapsed: Vec<ConnId>,
     /// For all sessions that agreed to compression.
     pub(crate) deflater: Deflater,
+    /// See [`Worker::tap`].
+    pub(crate) tap: Option<Box<Tapped>>,
 }
 
 /// Something to be done before the call from outside returns.
@@ -256,6 +260,7 @@ impl Worker {
                 seed: seed | 1,
                 lapsed: Vec::new(),
                 deflater: Deflater::default(),
+                tap: None,
             },
             inflater: Inflater::default(),
         }

@@ -153,6 +153,7 @@ impl State {
                 tls: opening.tls,
                 request: opening.request,
             };
+            self.tap_opened(opening.listener, &info);
             self.tell_open(snapshot, id, &info);
         }
         if let Route::Cluster(cluster) = policy.route
@@ -196,7 +197,7 @@ impl State {
                     self.run(snapshot);
                 }
                 Ok(Err(rejection)) => {
-                    link.stats[worker].closed.add(1);
+                    link.stats[worker].refused.add(1);
                     // What it says to the client it refuses has to go out before the end.
                     self.apply_effects(link, Some(id), 1);
                     self.run(snapshot);

@@ -1,7 +1,10 @@
 //! `/metrics`: the counters of all workers added up, when somebody asks.
 
+mod bindings;
 mod overload;
 mod resume;
+
+pub(crate) use bindings::kinds;
 
 use crate::run::Shared;
 use prometheus_client::collector::Collector;
@@ -11,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use weir_core::{
-    CallStats, CloseReason, Counter, DeliveryStats, DropReason, Ends, FailureCause, Histogram, IntakeStats,
+    CallTotals, CloseReason, Counter, DeliveryStats, DropReason, Ends, FailureCause, Histogram, IntakeStats,
     ListenerStats, TargetKind, TurnStats,
 };
 use weir_plugin::{HistogramReading, Value};
@@ -35,6 +38,7 @@ impl Collector for Metrics {
         self.clusters(&mut page)?;
         self.sends(&mut page)?;
         self.plugins(&mut page)?;
+        self.bindings(&mut page)?;
         self.plugins_own(&mut page)?;
         self.gateway(&mut page)?;
         self.overload(&mut page)?;
@@ -236,38 +240,30 @@ impl Metrics {
 
     fn plugins(&self, page: &mut Page<'_, '_>) -> fmt::Result {
         let bindings = self.0.bindings();
-        let each = |read: &dyn Fn(&CallStats) -> &Counter| -> Vec<(Labels, u64)> {
-            let sum = |stats: &[CallStats]| stats.iter().map(|worker| read(worker).value()).sum();
+        let each = |read: &dyn Fn(&CallTotals) -> u64| -> Vec<(Labels, u64)> {
             bindings
                 .iter()
-                .map(|binding| (vec![("binding", binding.name.to_string())], sum(&binding.stats)))
+                .map(|binding| (vec![("binding", binding.name.to_string())], read(&binding.totals)))
                 .collect()
         };
-        page.counter("plugin_calls", "Calls of a plugin, of every kind", each(&|stats| &stats.calls))?;
-        page.counter("plugin_instances", "Instances made", each(&|stats| &stats.instances))?;
+        page.counter("plugin_calls", "Calls of a plugin, of every kind", each(&|totals| totals.calls))?;
+        page.counter("plugin_instances", "Instances made", each(&|totals| totals.instances))?;
         page.counter(
             "plugin_effects_refused",
             "Effects that named what is not there or not allowed",
-            each(&|stats| &stats.refused_effects),
+            each(&|totals| totals.refused_effects),
         )?;
         let mut verdicts = Vec::new();
         let mut failures = Vec::new();
         for binding in &bindings {
             let label = vec![("binding", binding.name.to_string())];
-            let sum = |read: &dyn Fn(&CallStats) -> &Counter| -> u64 {
-                binding.stats.iter().map(|worker| read(worker).value()).sum()
-            };
-            verdicts.push((with(&label, "verdict", "forward"), sum(&|stats| &stats.forwarded)));
-            verdicts.push((with(&label, "verdict", "change"), sum(&|stats| &stats.changed)));
-            verdicts.push((with(&label, "verdict", "drop"), sum(&|stats| &stats.dropped)));
-            verdicts.push((with(&label, "verdict", "close"), sum(&|stats| &stats.closed)));
-            verdicts.push((with(&label, "verdict", "hold"), sum(&|stats| &stats.held)));
+            let totals = &binding.totals;
+            verdicts.extend(kinds(totals).map(|(kind, count)| (with(&label, "verdict", kind), count)));
             for cause in FailureCause::ALL {
-                let count = sum(&|stats: &CallStats| stats.failure(cause));
-                failures.push((with(&label, "cause", cause.label()), count));
+                failures.push((with(&label, "cause", cause.label()), totals.failure(cause)));
             }
         }
-        page.counter("plugin_verdicts", "Verdicts, by kind", verdicts)?;
+        page.counter("plugin_verdicts", "Verdicts on messages, by kind; refuse: on sessions", verdicts)?;
         page.counter("plugin_failures", "Calls that gave no answer, by cause", failures)?;
         let generation = |binding: &crate::run::BindingView| {
             (vec![("binding", binding.name.to_string())], binding.generation)
@@ -278,14 +274,8 @@ impl Metrics {
             bindings.iter().map(generation).collect(),
         )?;
         let latencies = bindings.iter().map(|binding| {
-            let mut buckets = [0; Histogram::BOUNDS.len() + 1];
-            let mut sum = 0;
-            for worker in binding.stats.iter() {
-                let (counts, nanoseconds) = worker.latency.read();
-                buckets.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
-                sum += nanoseconds;
-            }
-            (vec![("binding", binding.name.to_string())], buckets, sum)
+            let CallTotals { latency, latency_ns, .. } = binding.totals;
+            (vec![("binding", binding.name.to_string())], latency, latency_ns)
         });
         page.histogram(
             "plugin_call_duration",
@@ -417,6 +407,17 @@ impl Page<'_, '_> {
         let mut family = self.0.encode_descriptor(&name, help, None, MetricType::Counter)?;
         for (labels, value) in values {
             family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    /// A family of counters of seconds, of values in nanoseconds.
+    pub(crate) fn seconds(&mut self, name: &str, help: &str, values: Vec<(Labels, u64)>) -> fmt::Result {
+        let name = format!("weir_{name}_seconds");
+        let mut family = self.0.encode_descriptor(&name, help, None, MetricType::Counter)?;
+        for (labels, nanoseconds) in values {
+            let seconds = nanoseconds as f64 / 1e9;
+            family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&seconds, None)?;
         }
         Ok(())
     }

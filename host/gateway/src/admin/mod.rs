@@ -2,6 +2,8 @@
 
 mod connections;
 mod metrics;
+mod tap;
+mod top;
 
 use crate::run::Shared;
 use anyhow::Context;
@@ -71,7 +73,8 @@ pub(crate) fn token(admin: &Admin) -> anyhow::Result<Option<Arc<str>>> {
     admin.token_file.as_deref().map(read_token).transpose()
 }
 
-fn read_token(path: &Path) -> anyhow::Result<Arc<str>> {
+/// The token in a file.
+pub(crate) fn read_token(path: &Path) -> anyhow::Result<Arc<str>> {
     let token = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read admin.token_file {}", path.display()))?;
     let token = token.trim();
@@ -87,10 +90,15 @@ fn read_token(path: &Path) -> anyhow::Result<Arc<str>> {
 pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Metrics(shared.clone())));
+    tokio::spawn(top::tidy(shared.clone()));
     let admin = Arc::new(Served { shared, registry });
     // Whether the gateway lives and is ready is asked by those who have no token.
     let open = Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz));
-    let mut guarded = Router::new().route("/metrics", get(metrics)).route("/v1/plugins", get(plugins));
+    let mut guarded = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/v1/plugins", get(plugins))
+        .route("/v1/tap", get(tap::tap))
+        .route("/v1/top", get(top::top));
     if let Some(token) = bound.token {
         guarded = guarded.route_layer(middleware::from_fn_with_state(token, require_token));
     }

@@ -15,5 +15,6 @@ mod worker;
 
 pub(crate) use assemble::plugin_runtime;
 pub(crate) use check::check;
+pub(crate) use load::load;
 pub(crate) use shared::{BindingView, Shared};
 pub(crate) use start::run;

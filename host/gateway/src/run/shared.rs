@@ -1,11 +1,13 @@
 //! What the workers, the keeper of the plugins and the admin server have in common.
 
 use super::overload::{Beat, View};
+use crate::tap::{Loudest, Redaction, Views};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use weir_core::{CallStats, Directory, Snapshot, WorkerStats};
+use std::time::SystemTime;
+use weir_core::{CallTotals, Directory, Snapshot, WorkerStats};
 use weir_plugin::{BindingStatus, Catalogue};
 
 /// One for the process.
@@ -18,6 +20,14 @@ pub(crate) struct Shared {
     pub(crate) listener_names: Vec<String>,
     /// By cluster id.
     pub(crate) cluster_names: Vec<String>,
+    /// When the time zero of the workers was.
+    pub(crate) began: SystemTime,
+    /// Who looks on messages.
+    pub(crate) views: Arc<Views>,
+    /// Who has the most of them.
+    pub(crate) loudest: Loudest,
+    /// What nobody is shown of them.
+    pub(crate) redaction: Redaction,
     /// What `/readyz` says.
     pub(crate) ready: AtomicBool,
     pub(crate) overload: View,
@@ -33,7 +43,8 @@ pub(crate) struct BindingView {
     pub(crate) name: Arc<str>,
     /// 0: no generation of it has ever served.
     pub(crate) generation: u64,
-    pub(crate) stats: Arc<[CallStats]>,
+    /// Of all its generations.
+    pub(crate) totals: CallTotals,
 }
 
 impl Shared {
@@ -57,9 +68,9 @@ impl Shared {
     pub(crate) fn bindings(&self) -> Vec<BindingView> {
         let Some(catalogue) = &*self.catalogue.load() else { return Vec::new() };
         let view = |status: BindingStatus| {
-            let stats = catalogue.store(&status.name)?.stats().clone();
+            let totals = catalogue.store(&status.name)?.totals();
             let generation = status.serving.map_or(0, |serving| serving.generation);
-            Some(BindingView { name: (*status.name).into(), generation, stats })
+            Some(BindingView { name: (*status.name).into(), generation, totals })
         };
         catalogue.status().into_iter().filter_map(view).collect()
     }

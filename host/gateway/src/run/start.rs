@@ -8,6 +8,7 @@ use super::overload::{self, Beat, View};
 use super::shared::Shared;
 use super::signals::Signals;
 use super::worker::{self, Seat, Stage};
+use crate::tap::{Loudest, Redaction};
 use crate::{admin, log};
 use anyhow::Context;
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, watch};
 use weir_core::{Directory, WorkerId, WorkerStats};
@@ -50,6 +51,7 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
     let door = Arc::new(weir_transport::Overload::new(config.overload.retry));
     let (listeners, shares) = weir_transport::bind(listeners, workers, &door)?;
 
+    let began = Instant::now();
     let shared = Arc::new(Shared {
         stats: (0..workers)
             .map(|_| Arc::new(WorkerStats::new(config.listeners.len(), config.clusters.len())))
@@ -58,6 +60,10 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
         snapshot: Arc::new(ArcSwap::from_pointee(weir_core::Snapshot::default())),
         listener_names: config.listeners.iter().map(|listener| listener.name.clone()).collect(),
         cluster_names: config.clusters.iter().map(|cluster| cluster.name.clone()).collect(),
+        began: SystemTime::now(),
+        views: Arc::default(),
+        loudest: Loudest::default(),
+        redaction: Redaction::of(&config.tap),
         ready: AtomicBool::new(false),
         overload: View::default(),
         beats: (0..workers).map(|_| Beat::default()).collect(),
@@ -70,7 +76,6 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
     let (stage, staged) = watch::channel(Stage::Serving);
     let (shed, shedding) = watch::channel(None);
     let clusters = Arc::new(clusters);
-    let began = Instant::now();
     let mut threads = Vec::new();
     let ways = worker::mailboxes(workers).into_iter().zip(weir_transport::crossings(workers));
     let seats = shares.into_iter().zip(ways).zip(refresh).enumerate();

@@ -90,8 +90,7 @@ impl Binding {
         self.changed = Clock::now();
         match prepared {
             Ok(generation) => {
-                let now = Tally::of(self.store.stats());
-                self.trial = self.serving.take().map(|before| Trial::begin(before, self.trial.take(), now));
+                self.trial = self.serving.take().map(|before| Trial::begin(before, self.trial.take()));
                 self.serving = Some(generation.clone());
                 self.since = self.changed;
                 self.standing = Standing::Active;
@@ -112,8 +111,9 @@ impl Binding {
 
     /// Takes the serving generation back if it fails more than its share.
     pub(crate) fn judge(&mut self, probation: &Probation, now: Instant) -> Option<Arc<Generation>> {
+        let own = Tally::of(&self.serving.as_ref()?.totals());
         let trial = self.trial.take()?;
-        match trial.judge(probation, Tally::of(self.store.stats()), now) {
+        match trial.judge(probation, own, now) {
             Ok(None) => None,
             Ok(Some(trial)) => {
                 self.trial = Some(trial);

@@ -3,7 +3,7 @@
 use crate::generation::Generation;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use weir_core::{CallStats, FailureCause};
+use weir_core::{CallTotals, FailureCause};
 
 /// When a new generation is taken back.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,21 +30,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn of(stats: &[CallStats]) -> Self {
+    pub(crate) fn of(totals: &CallTotals) -> Self {
         // A message that met no instance because the last one failed was failed too: without it, a plugin that fails on everything
         // would have few failures, as far apart as its renewals.
-        let failures = |stats: &CallStats| {
-            FailureCause::ALL.into_iter().map(|cause| stats.failure(cause).value()).sum::<u64>()
-        };
-        let calls = |stats: &CallStats| stats.calls.value() + stats.failure(FailureCause::BackOff).value();
-        Self { calls: stats.iter().map(calls).sum(), failures: stats.iter().map(failures).sum() }
-    }
-
-    fn since(self, before: Self) -> Self {
-        Self {
-            calls: self.calls.saturating_sub(before.calls),
-            failures: self.failures.saturating_sub(before.failures),
-        }
+        let calls = totals.calls + totals.failure(FailureCause::BackOff);
+        Self { calls, failures: totals.failed() }
     }
 
     fn share(self) -> f64 {
@@ -58,29 +48,30 @@ pub(crate) struct Trial {
     /// What served before and serves again if this one fails.
     before: Arc<Generation>,
     begun: Instant,
-    at_begin: Tally,
     /// Failures per call of the generation before.
     usual: f64,
 }
 
 impl Trial {
     /// `last` is the trial that was still under way: a generation that has not stood its own is not what to go back to.
-    pub(crate) fn begin(before: Arc<Generation>, last: Option<Self>, now: Tally) -> Self {
+    pub(crate) fn begin(before: Arc<Generation>, last: Option<Self>) -> Self {
         let (before, usual) = match last {
             Some(last) => (last.before, last.usual),
-            None => (before, now.share()),
+            None => {
+                let usual = Tally::of(&before.totals()).share();
+                (before, usual)
+            }
         };
-        Self { before, begun: Instant::now(), at_begin: now, usual }
+        Self { before, begun: Instant::now(), usual }
     }
 
-    /// Itself while it goes on, nothing when it is over, or what serves again and why.
+    /// Itself while it goes on, nothing when it is over, or what serves again and why. `own` is what the generation counted.
     pub(crate) fn judge(
         self,
         probation: &Probation,
-        tally: Tally,
+        own: Tally,
         now: Instant,
     ) -> Result<Option<Self>, (Arc<Generation>, String)> {
-        let own = tally.since(self.at_begin);
         if own.failures >= probation.failures
             && own.share() > probation.share
             && own.share() > 2.0 * self.usual

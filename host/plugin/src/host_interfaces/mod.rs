@@ -17,7 +17,7 @@ use crate::limits::PluginLimits;
 use crate::store::{BindingStore, Reason, Series};
 use std::collections::HashMap;
 use std::sync::Arc;
-use weir_core::{Attributes, Directory, Effect, SessionId, WorkerId};
+use weir_core::{Attributes, CallStats, Directory, Effect, SessionId, WorkerId};
 
 /// The state of one instance outside its sandbox.
 ///
@@ -27,6 +27,8 @@ pub(crate) struct Host {
     pub(crate) deadline: Deadline,
     pub(crate) limits: PluginLimits,
     pub(crate) store: Arc<BindingStore>,
+    /// The generation's counters; none while it is tried.
+    pub(crate) stats: Arc<[CallStats]>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) clock: Clock,
     /// Whose instance it is; `None` while a generation is tried.
@@ -85,12 +87,13 @@ pub(crate) enum Mistake {
 
 impl Host {
     pub(crate) fn new(parts: HostParts) -> Self {
-        let HostParts { limits, store, directory, clock, worker, binding, generation } = parts;
+        let HostParts { limits, store, stats, directory, clock, worker, binding, generation } = parts;
         Self {
             limiter: Limiter::new(&limits),
             deadline: Deadline::default(),
             limits,
             store,
+            stats,
             directory,
             clock,
             worker,
@@ -137,7 +140,10 @@ impl Host {
 
     /// Refuses an effect without failing the call.
     pub(crate) fn refuse(&mut self, mistake: Mistake, why: &dyn std::fmt::Display) {
-        self.store.count_refused_effect(self.worker);
+        // Only the worker itself writes its counter.
+        if let Some(stats) = self.worker.and_then(|worker| self.stats.get(usize::from(worker.0))) {
+            stats.refused_effects.add(1);
+        }
         self.report(mistake, why);
     }
 
@@ -172,6 +178,8 @@ impl Host {
 pub(crate) struct HostParts {
     pub(crate) limits: PluginLimits,
     pub(crate) store: Arc<BindingStore>,
+    /// The generation's counters; none while it is tried.
+    pub(crate) stats: Arc<[CallStats]>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) clock: Clock,
     pub(crate) worker: Option<WorkerId>,

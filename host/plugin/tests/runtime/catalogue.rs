@@ -139,7 +139,7 @@ fn a_removed_file_leaves_its_last_generation() {
 
 /// Counts so many calls, some of them failed, as a worker would.
 fn count(generation: &Generation, calls: u64, failures: u64) {
-    let stats = &generation.store().stats()[0];
+    let stats = &generation.stats()[0];
     stats.calls.add(calls);
     stats.failure(FailureCause::Trap).add(failures);
 }
@@ -150,11 +150,11 @@ fn a_generation_that_fails_under_traffic_is_taken_back() {
     let spec = spec("a");
     let good = swapped(offer(&catalogue, "passthrough", &spec));
     count(&good, 10_000, 10);
-    swapped(offer(&catalogue, "passthrough_renamed", &spec));
-    count(&good, 100, 4);
+    let bad = swapped(offer(&catalogue, "passthrough_renamed", &spec));
+    count(&bad, 100, 4);
     assert!(catalogue.watch(Instant::now()).is_empty(), "few failures are no reason");
     assert!(catalogue.status()[0].probation);
-    count(&good, 100, 96);
+    count(&bad, 100, 96);
     let outcomes = catalogue.watch(Instant::now());
     let [ref outcome] = outcomes[..] else { panic!("{outcomes:?}") };
     assert_eq!(swapped(outcome.change.clone()).number(), 1);
@@ -164,6 +164,15 @@ fn a_generation_that_fails_under_traffic_is_taken_back() {
     // The same bytes are not tried again.
     assert!(matches!(offer(&catalogue, "passthrough_renamed", &spec), Change::Unchanged));
     assert!(catalogue.watch(Instant::now()).is_empty());
+    // What it counted stays in the binding's sums when it is gone.
+    drop((bad, outcomes));
+    let store = catalogue.store("a").unwrap();
+    let (generations, past) = store.generations();
+    assert_eq!(
+        generations.iter().map(|(number, totals)| (*number, totals.calls)).collect::<Vec<_>>(),
+        [(1, 10_000)]
+    );
+    assert_eq!((past.calls, past.failed(), store.totals().calls), (200, 100, 10_200));
 }
 
 #[test]
@@ -172,13 +181,13 @@ fn failures_that_were_usual_before_are_no_reason() {
     let spec = spec("a");
     let first = swapped(offer(&catalogue, "passthrough", &spec));
     count(&first, 100, 50);
-    swapped(offer(&catalogue, "passthrough_renamed", &spec));
-    count(&first, 100, 60);
+    let second = swapped(offer(&catalogue, "passthrough_renamed", &spec));
+    count(&second, 100, 60);
     assert!(catalogue.watch(Instant::now()).is_empty());
     // After its first minute it has stood its trial.
     assert!(catalogue.watch(Instant::now() + Duration::from_secs(61)).is_empty());
     assert!(!catalogue.status()[0].probation);
-    count(&first, 100, 100);
+    count(&second, 100, 100);
     assert!(catalogue.watch(Instant::now()).is_empty());
 }
 

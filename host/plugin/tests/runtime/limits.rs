@@ -201,7 +201,7 @@ fn effects_that_cannot_be_are_refused_and_counted_and_told_once() {
             assert!(plugin.call.effects.is_empty(), "{text}");
             plugin.say(text).unwrap();
         });
-        let refused = plugin.generation.store().stats()[0].refused_effects.value();
+        let refused = plugin.generation.stats()[0].refused_effects.value();
         assert_eq!(refused, 2 * count, "{text}");
         assert_eq!(log.lines().count(), 1, "{text}: {log}");
     }
