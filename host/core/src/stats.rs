@@ -1,6 +1,6 @@
 //! Counters with one writer each and any number of readers.
 
-use crate::program::FailureCause;
+use crate::program::{FailureCause, Worn};
 use crate::reason::{CloseReason, DropReason};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -81,12 +81,19 @@ pub struct CallStats {
     pub refused_effects: Counter,
     /// Instances made.
     pub instances: Counter,
+    /// Instances that had not failed and were thrown away, by cause.
+    pub renewals: [Counter; Worn::ALL.len()],
 }
 
 impl CallStats {
     /// The counter of one cause.
     pub fn failure(&self, cause: FailureCause) -> &Counter {
         &self.failures[cause as usize]
+    }
+
+    /// The counter of one cause.
+    pub fn renewal(&self, cause: Worn) -> &Counter {
+        &self.renewals[cause as usize]
     }
 }
 
