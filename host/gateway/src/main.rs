@@ -8,6 +8,7 @@ mod admin;
 mod cli;
 mod log;
 mod plugin_command;
+mod reload;
 mod run;
 mod send;
 
@@ -32,6 +33,8 @@ fn main() -> ExitCode {
         Command::Run(config) => run::run(config.file.as_deref()),
         Command::Check(config) => run::check(config.file.as_deref()),
         Command::Plugin(command) => plugin_command::run(&command).map(|()| ExitCode::SUCCESS),
+        Command::Reload(config) => reload::run(config.file.as_deref()),
+        Command::Compile { arguments } => return weir_plugin::compile_process(&arguments),
         Command::Send(options) => send::run(&options),
     };
     done.unwrap_or_else(|error| {

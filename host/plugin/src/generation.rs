@@ -12,14 +12,14 @@ use crate::manifest::Manifest;
 use crate::module::Module;
 use crate::refusal::Refusal;
 use crate::runtime::Runtime;
-use crate::schema;
 use crate::store::BindingStore;
 use std::fmt;
 use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use weir_core::{
-    BindingId, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure, Program, Seat, WorkerId,
+    BindingId, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure, Program, Quarantine,
+    Seat, WorkerId,
 };
 
 /// One use of a plugin file, as the configuration says it.
@@ -48,6 +48,7 @@ pub struct Generation {
     module: Arc<Module>,
     store: Arc<BindingStore>,
     starter: Starter,
+    quarantine: Arc<Quarantine>,
 }
 
 impl Generation {
@@ -81,6 +82,11 @@ impl Generation {
         &self.store
     }
 
+    /// Whether it failed so often in a row that no worker calls it any more.
+    pub fn is_quarantined(&self) -> bool {
+        self.quarantine.is_on()
+    }
+
     /// For a chain.
     pub fn link(self: &Arc<Self>) -> Link {
         Link {
@@ -91,6 +97,8 @@ impl Generation {
             directions: self.manifest.directions,
             on_failure: self.spec.on_failure,
             stats: self.store.stats().clone(),
+            max_held: self.spec.limits.max_held,
+            quarantine: self.quarantine.clone(),
         }
     }
 }
@@ -127,10 +135,11 @@ impl Runtime {
         spec: &BindingSpec,
         store: &Arc<BindingStore>,
     ) -> Result<Arc<Generation>, Refusal> {
-        let module = self.module(bytes, |facts| facts.check_grants(spec.grants, &spec.name))?;
+        let module = self
+            .module(bytes, spec.limits.stack_size(), |facts| facts.check_grants(spec.grants, &spec.name))?;
         let starter = Starter::new(self, &module, spec, store)?;
         let (mut scratch, manifest) = starter.try_out()?;
-        let config = schema::check(&manifest.config_schema, &spec.config)?;
+        let config = self.compiler().check_config(&manifest.config_schema, &spec.config)?;
         match scratch.configure(&config) {
             Ok(Ok(())) => {}
             Ok(Err(said)) => return Err(Refusal::ConfigureSaid(said)),
@@ -144,6 +153,7 @@ impl Runtime {
             module,
             store: store.clone(),
             starter,
+            quarantine: Arc::new(Quarantine::after(spec.limits.quarantine)),
         }))
     }
 }
@@ -172,7 +182,7 @@ impl Starter {
         store: &Arc<BindingStore>,
     ) -> Result<Self, Refusal> {
         let link = |error: wasmtime::Error| Refusal::Link(format!("{error:#}"));
-        let linker = v0_1::linker(runtime.engine(), spec.grants).map_err(link)?;
+        let linker = v0_1::linker(module.component.engine(), spec.grants).map_err(link)?;
         let pre = linker.instantiate_pre(&module.component).map_err(link)?;
         let indices = HandlerIndices::new(&pre).map_err(link)?;
         Ok(Self {
@@ -213,8 +223,8 @@ impl Starter {
 
     fn start(&self, parts: HostParts) -> Result<Started, StartError> {
         let crossing = parts.limits.crossing();
-        self.runtime.count_epochs();
-        let mut store = Store::new(self.runtime.engine(), Host::new(parts));
+        self.runtime.engines().count_epochs();
+        let mut store = Store::new(self.pre.engine(), Host::new(parts));
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(crossing);
         watch(&mut store);

@@ -1,5 +1,6 @@
 //! `/metrics`: the counters of all workers added up, when somebody asks.
 
+mod budgets;
 mod overload;
 mod resume;
 
@@ -269,6 +270,7 @@ impl Metrics {
         }
         page.counter("plugin_verdicts", "Verdicts, by kind", verdicts)?;
         page.counter("plugin_failures", "Calls that gave no answer, by cause", failures)?;
+        budgets::show(&self.0, &bindings, page)?;
         let generation = |binding: &crate::run::BindingView| {
             (vec![("binding", binding.name.to_string())], binding.generation)
         };

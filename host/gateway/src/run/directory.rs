@@ -37,7 +37,7 @@ struct Seen {
 
 /// What changes when a file does, whether it is written in place, renamed over or swapped behind a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -67,6 +67,11 @@ impl Directory {
     /// `also` are relative to the directory, or absolute.
     pub(crate) fn new(path: PathBuf, also: Vec<PathBuf>) -> Self {
         Self { path, also, files: BTreeMap::new() }
+    }
+
+    /// Looks at other paths too, in the place of those that it did.
+    pub(crate) fn also(&mut self, also: Vec<PathBuf>) {
+        self.also = also;
     }
 
     /// Whether a file was there when it was last looked at.
@@ -165,7 +170,7 @@ impl Look {
 }
 
 impl Stamp {
-    fn of(metadata: &fs::Metadata) -> Self {
+    pub(super) fn of(metadata: &fs::Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),

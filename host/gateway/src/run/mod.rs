@@ -3,11 +3,15 @@
 mod assemble;
 mod banner;
 mod check;
+mod config_files;
 mod conflate;
 mod directory;
+mod ids;
 mod keeper;
 mod load;
+mod orders;
 mod overload;
+mod reload;
 mod shared;
 mod signals;
 mod start;
@@ -15,5 +19,6 @@ mod worker;
 
 pub(crate) use assemble::plugin_runtime;
 pub(crate) use check::check;
+pub(crate) use load::load;
 pub(crate) use shared::{BindingView, Shared};
 pub(crate) use start::run;

@@ -260,6 +260,13 @@ async fn report(local: Rc<Local>) {
                 "plugin failed: {}",
                 notice.failure.detail
             );
+            if notice.quarantined {
+                tracing::error!(
+                    plugin = &*notice.binding,
+                    generation = notice.generation,
+                    "plugin quarantined: it failed too often in a row. Its messages meet on_failure until there is another file or config"
+                );
+            }
         }
     }
 }

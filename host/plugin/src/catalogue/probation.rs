@@ -36,7 +36,11 @@ impl Tally {
         let failures = |stats: &CallStats| {
             FailureCause::ALL.into_iter().map(|cause| stats.failure(cause).value()).sum::<u64>()
         };
-        let calls = |stats: &CallStats| stats.calls.value() + stats.failure(FailureCause::BackOff).value();
+        let calls = |stats: &CallStats| {
+            let unmade =
+                [FailureCause::BackOff, FailureCause::Quarantined].map(|cause| stats.failure(cause).value());
+            stats.calls.value() + unmade.into_iter().sum::<u64>()
+        };
         Self { calls: stats.iter().map(calls).sum(), failures: stats.iter().map(failures).sum() }
     }
 

@@ -1,11 +1,13 @@
 //! What a binding keeps across its generations: keys and values, metrics, drop reasons, counters, the budget of log lines.
 
+mod budgets;
 mod kv;
 mod log_budget;
 mod metrics;
 mod reasons;
 
-pub use kv::{Kv, KvError, MAX_KEY, MAX_VALUE};
+pub use budgets::Budget;
+pub use kv::{Kv, KvError, MAX_KEY, MAX_VALUE, Room};
 pub use metrics::{HistogramReading, MAX_NAMES, Metrics, Reading, Value};
 pub use reasons::{DropReasons, MAX_REASONS};
 
@@ -14,6 +16,7 @@ pub(crate) use metrics::{MetricError, Series, SeriesKind};
 pub(crate) use reasons::Reason;
 
 use crate::options::RuntimeOptions;
+use budgets::BudgetHits;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use weir_core::{CallStats, WorkerId};
@@ -26,6 +29,7 @@ pub struct BindingStore {
     reasons: DropReasons,
     stats: Arc<[CallStats]>,
     logs: Box<[LogBudget]>,
+    hits: BudgetHits,
     generations: AtomicU64,
     reported: AtomicU32,
 }
@@ -34,12 +38,13 @@ impl BindingStore {
     /// An empty store for as many workers as the runtime has.
     pub fn new(options: &RuntimeOptions) -> Self {
         Self {
-            kv: Kv::new(options.kv_bytes, options.kv_keys),
+            kv: Kv::default(),
             metrics: Metrics::default(),
             reasons: DropReasons::default(),
             stats: (0..options.workers).map(|_| CallStats::default()).collect(),
             // One more: for trying a generation, which no worker does.
             logs: (0..=options.workers).map(|_| LogBudget::default()).collect(),
+            hits: BudgetHits::default(),
             generations: AtomicU64::new(0),
             reported: AtomicU32::new(0),
         }
@@ -68,6 +73,15 @@ impl BindingStore {
     /// Log lines that were dropped because there were too many.
     pub fn dropped_log_lines(&self) -> u64 {
         self.logs.iter().map(LogBudget::dropped).sum()
+    }
+
+    /// How often it met a budget, over all workers and generations.
+    pub fn budget_hits(&self, budget: Budget) -> u64 {
+        self.hits.of(budget)
+    }
+
+    pub(crate) fn count_hit(&self, budget: Budget) {
+        self.hits.count(budget);
     }
 
     /// The budget of a worker's lines; without a worker that of a trial.
