@@ -33,7 +33,7 @@ pub(crate) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     let config = loaded.config.admin;
     let token = admin::token(&config)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let asked = runtime.block_on(timeout(PATIENCE, ask(&config.bind, token.as_deref())));
+    let asked = runtime.block_on(async { timeout(PATIENCE, ask(&config.bind, token.as_deref())).await });
     let (status, answer) = asked.context("the gateway does not answer")??;
     print!("{}", in_words(&answer));
     Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
