@@ -1,8 +1,7 @@
 //! Plugin files as nobody would build them: real ones, with something added by hand.
 
-use std::fs;
-
 use crate::artifact;
+use std::fs;
 
 /// Identifiers of sections (WebAssembly core specification, section 5.5.2).
 const FUNCTIONS: u8 = 3;
@@ -58,7 +57,7 @@ fn leb(mut value: usize) -> Vec<u8> {
 fn number(bytes: &[u8]) -> (usize, &[u8]) {
     let end = bytes.iter().position(|byte| byte & 128 == 0).expect("it ends") + 1;
     let (number, rest) = bytes.split_at(end);
-    (number.iter().rev().fold(0, |value, byte| value << 7 | usize::from(byte & 127)), rest)
+    (number.iter().rev().fold(0, |value, byte| (value << 7) | usize::from(byte & 127)), rest)
 }
 
 /// A guest with `count` further functions, each of which computes on and on in `size` bytes of code. Nobody calls them; they are

@@ -1,6 +1,5 @@
 //! The configuration changes while sessions are open.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -162,9 +161,8 @@ async fn a_signal_and_the_file_itself_are_enough() {
     assert_eq!(ask(&mut client, "x").await, "x");
     // A drop-in, and a signal.
     fs::create_dir(gateway.dir().join("conf.d")).expect("a directory");
-    let mut drop_in = String::new();
-    write!(drop_in, "plugins.defaults.log_rate = 7\n").expect("a string");
-    fs::write(gateway.dir().join("conf.d/10-rates.toml"), drop_in).expect("written");
+    fs::write(gateway.dir().join("conf.d/10-rates.toml"), "plugins.defaults.log_rate = 7\n")
+        .expect("written");
     gateway.signal("HUP");
     gateway.wait_for_log("the drop-in", |line| {
         line["message"] == "configuration reloaded" && line["live"].to_string().contains("[plugins.defaults]")

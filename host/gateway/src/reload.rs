@@ -7,6 +7,7 @@ use axum::body::{Body, to_bytes};
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -50,7 +51,7 @@ fn in_words(answer: &str) -> String {
         _ => format!("{}\n", json["result"].as_str().unwrap_or("done")),
     };
     for line in list("live").iter().chain(&list("restart")).filter_map(serde_json::Value::as_str) {
-        text += &format!("  {line}\n");
+        let _ = writeln!(text, "  {line}");
     }
     text
 }

@@ -74,6 +74,9 @@ async fn lies_are_counted_and_cost_nothing_else() {
     assert!(grown < 65_536, "{grown} KiB");
     figure(
         "lies",
-        &format!("{} kinds, each counted and its message dropped, none else; resident memory {grown:+} KiB", told + 1),
+        &format!(
+            "{} kinds, each counted and its message dropped, none else; resident memory {grown:+} KiB",
+            told + 1
+        ),
     );
 }

@@ -39,7 +39,7 @@ async fn session(gateway: &Gateway, listener: &str) -> (Client, u64) {
     client.send(b"id").await.expect("sent");
     let id = client.message().await.expect("its id");
     let id: u64 = std::str::from_utf8(&id).expect("text").parse().expect("a number");
-    (client, id >> 24 & 0xff)
+    (client, (id >> 24) & 0xff)
 }
 
 /// Round trips of sessions, one at a time, for as long as it is not stopped; sorted.
