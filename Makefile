@@ -122,10 +122,10 @@ e2e: plugins guests peers
 	cargo test $(CHECKED) --package weir-tests
 
 # `make test` has them too, with fewer peers.
-attacks: peers
+attacks: peers guests
 	$(call say,attacks in the long form)
 	cargo build $(CHECKED) --workspace --exclude weir-tests --bin weir --tests
-	WEIR_ATTACKS=long cargo test $(CHECKED) --package weir-tests --test attacks
+	WEIR_ATTACKS=long cargo test $(CHECKED) --package weir-tests --test attacks --test misbehave --test reload
 
 # Clients and servers that we did not write.
 peers: $(VENV)/.ready target/node/.ready browser

@@ -6,6 +6,7 @@ pub mod artifact;
 pub mod certificate;
 pub mod client;
 pub mod command;
+pub mod forge;
 pub mod gateway;
 pub mod heartbeats;
 pub mod herd;

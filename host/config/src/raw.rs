@@ -119,6 +119,18 @@ pub(crate) struct Plugins {
     /// Left out: signatures are not looked at.
     #[schemars(with = "Vec<String>", extend("default" = []))]
     pub(crate) signed_by: List<String>,
+    /// The largest file that is looked at, from 1 KiB to 1 GiB.
+    #[schemars(extend("default" = "32MiB"))]
+    pub(crate) max_module: Field<Size>,
+    /// For how long a file may be read and compiled, from 100 ms to an hour. That is done in a process of its own.
+    #[schemars(extend("default" = "60s"))]
+    pub(crate) compile_time: Field<Time>,
+    /// How much memory that process may take, from 64 MiB to 64 GiB.
+    #[schemars(extend("default" = "512MiB"))]
+    pub(crate) compile_memory: Field<Size>,
+    /// For how long a plugin is remembered whose file is gone and which no chain names, with its keys and values; from 1 s to 30 days.
+    #[schemars(extend("default" = "1h"))]
+    pub(crate) forget_after: Field<Time>,
     /// For every binding that does not say otherwise.
     pub(crate) defaults: Defaults,
 }
@@ -134,6 +146,15 @@ pub(crate) struct Defaults {
     /// Of each call, from 1 ms to 10 s.
     #[schemars(extend("default" = "10ms"))]
     pub(crate) deadline: Field<Time>,
+    /// Native stack of a call, from 64 KiB to 1 MiB; rounded up to a multiple of 64 KiB.
+    #[schemars(extend("default" = "512KiB"))]
+    pub(crate) stack: Field<Size>,
+    /// Table elements of an instance, at most 10,000,000.
+    #[schemars(extend("default" = 100_000))]
+    pub(crate) max_table: Field<u64>,
+    /// Calls of the host by one call, from 1 to 100,000,000.
+    #[schemars(extend("default" = 10_000))]
+    pub(crate) max_host_calls: Field<u64>,
     /// Payloads and effects of one call together, at most 256 MiB.
     #[schemars(extend("default" = "256KiB"))]
     pub(crate) max_output: Field<Size>,
@@ -143,6 +164,24 @@ pub(crate) struct Defaults {
     /// Log lines a second, at most 100,000.
     #[schemars(extend("default" = 100))]
     pub(crate) log_rate: Field<u64>,
+    /// Bytes of the key-value store, with 96 for each key; at most 64 GiB.
+    #[schemars(extend("default" = "64MiB"))]
+    pub(crate) kv_bytes: Field<Size>,
+    /// Keys of the key-value store, at most 1,000,000,000.
+    #[schemars(extend("default" = 1_000_000))]
+    pub(crate) kv_keys: Field<u64>,
+    /// Bytes of messages that it holds on one worker, at most 4 GiB. A message that it wants to hold beyond that meets `on_failure`.
+    #[schemars(extend("default" = "16MiB"))]
+    pub(crate) max_held: Field<Size>,
+    /// Linear memory from which on an instance is renewed between two calls, from 64 KiB to 4 GiB. Left out: three quarters of
+    /// `memory`.
+    pub(crate) renew_memory: Field<Size>,
+    /// Calls after which an instance is renewed, at least 1.
+    #[schemars(extend("default" = 10_000_000))]
+    pub(crate) renew_calls: Field<u64>,
+    /// Failures in a row on one worker after which no worker tries again until there is another file or config; at most 1,000; 0: never.
+    #[schemars(extend("default" = 8))]
+    pub(crate) quarantine: Field<u64>,
     /// What becomes of a message that the plugin fails on: "closed" drops it, "open" forwards it as it was, "close" closes the session.
     #[schemars(extend("default" = "closed"))]
     pub(crate) on_failure: Field<FailureWord>,
@@ -174,12 +213,30 @@ pub(crate) struct Plugin {
     pub(crate) memory: Field<Size>,
     /// Of each call.
     pub(crate) deadline: Field<Time>,
+    /// Native stack of a call.
+    pub(crate) stack: Field<Size>,
+    /// Table elements of an instance.
+    pub(crate) max_table: Field<u64>,
+    /// Calls of the host by one call.
+    pub(crate) max_host_calls: Field<u64>,
     /// Payloads and effects of one call together.
     pub(crate) max_output: Field<Size>,
     /// Effects of one call.
     pub(crate) max_effects: Field<u64>,
     /// Log lines a second.
     pub(crate) log_rate: Field<u64>,
+    /// Bytes of the key-value store.
+    pub(crate) kv_bytes: Field<Size>,
+    /// Keys of the key-value store.
+    pub(crate) kv_keys: Field<u64>,
+    /// Bytes of messages that it holds on one worker.
+    pub(crate) max_held: Field<Size>,
+    /// Linear memory from which on an instance is renewed.
+    pub(crate) renew_memory: Field<Size>,
+    /// Calls after which an instance is renewed.
+    pub(crate) renew_calls: Field<u64>,
+    /// Failures in a row after which no worker tries again.
+    pub(crate) quarantine: Field<u64>,
 }
 
 /// The file beside a plugin of an automatic chain (`10-auth.toml` beside `10-auth.wasm`): the keys of a `[[plugin]]` table, without
@@ -202,12 +259,30 @@ pub(crate) struct Settings {
     pub(crate) memory: Field<Size>,
     /// Of each call.
     pub(crate) deadline: Field<Time>,
+    /// Native stack of a call.
+    pub(crate) stack: Field<Size>,
+    /// Table elements of an instance.
+    pub(crate) max_table: Field<u64>,
+    /// Calls of the host by one call.
+    pub(crate) max_host_calls: Field<u64>,
     /// Payloads and effects of one call together.
     pub(crate) max_output: Field<Size>,
     /// Effects of one call.
     pub(crate) max_effects: Field<u64>,
     /// Log lines a second.
     pub(crate) log_rate: Field<u64>,
+    /// Bytes of the key-value store.
+    pub(crate) kv_bytes: Field<Size>,
+    /// Keys of the key-value store.
+    pub(crate) kv_keys: Field<u64>,
+    /// Bytes of messages that it holds on one worker.
+    pub(crate) max_held: Field<Size>,
+    /// Linear memory from which on an instance is renewed.
+    pub(crate) renew_memory: Field<Size>,
+    /// Calls after which an instance is renewed.
+    pub(crate) renew_calls: Field<u64>,
+    /// Failures in a row after which no worker tries again.
+    pub(crate) quarantine: Field<u64>,
 }
 
 /// A bound address and how its bytes become messages.
@@ -514,6 +589,15 @@ impl Plugin {
             max_output: self.max_output.clone(),
             max_effects: self.max_effects.clone(),
             log_rate: self.log_rate.clone(),
+            stack: self.stack.clone(),
+            max_table: self.max_table.clone(),
+            max_host_calls: self.max_host_calls.clone(),
+            kv_bytes: self.kv_bytes.clone(),
+            kv_keys: self.kv_keys.clone(),
+            max_held: self.max_held.clone(),
+            renew_memory: self.renew_memory.clone(),
+            renew_calls: self.renew_calls.clone(),
+            quarantine: self.quarantine.clone(),
         }
     }
 }
@@ -531,6 +615,15 @@ impl Defaults {
             max_output: self.max_output.clone(),
             max_effects: self.max_effects.clone(),
             log_rate: self.log_rate.clone(),
+            stack: self.stack.clone(),
+            max_table: self.max_table.clone(),
+            max_host_calls: self.max_host_calls.clone(),
+            kv_bytes: self.kv_bytes.clone(),
+            kv_keys: self.kv_keys.clone(),
+            max_held: self.max_held.clone(),
+            renew_memory: self.renew_memory.clone(),
+            renew_calls: self.renew_calls.clone(),
+            quarantine: self.quarantine.clone(),
         }
     }
 }

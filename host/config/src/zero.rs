@@ -6,6 +6,7 @@ use crate::{
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 use weir_core::{Kind, Limits};
 
 /// Connections accepted a second where nothing else is said.
@@ -46,6 +47,10 @@ impl Config {
                 dir_is_default: true,
                 signed_by: Vec::new(),
                 cache: Cache::Auto,
+                max_module: 32 << 20,
+                compile_time: Duration::from_mins(1),
+                compile_memory: 512 << 20,
+                forget_after: Duration::from_hours(1),
                 defaults: PluginSettings::default(),
             },
             bindings: Vec::new(),

@@ -15,6 +15,7 @@ mod message;
 mod origin;
 mod program;
 mod pulse;
+mod quarantine;
 mod queue;
 mod rate;
 mod reason;
@@ -39,8 +40,11 @@ pub use id::{BindingId, ClusterId, ConnId, Lane, ListenerId, SessionId, WorkerId
 pub use lifecycle::{LifeEvent, Phase};
 pub use mail::{Mail, Post};
 pub use message::{Direction, Kind, Message, Payload, Transport};
-pub use program::{Call, Directions, Failure, FailureCause, Instance, Program, Seat, SessionInfo, TlsInfo};
+pub use program::{
+    Call, Directions, Failure, FailureCause, Instance, Program, Seat, SessionInfo, TlsInfo, Worn,
+};
 pub use pulse::{Health, LONGEST_PATIENCE, Path};
+pub use quarantine::Quarantine;
 pub use queue::{Queue, Tally};
 pub use rate::{Rate, RatePolicy, SharedRate};
 pub use reason::{CloseReason, Closer, DropReason};

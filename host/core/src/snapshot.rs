@@ -5,6 +5,7 @@ use crate::conflate::KeyOf;
 use crate::id::{BindingId, ClusterId};
 use crate::message::{Direction, Transport};
 use crate::program::{Directions, Program};
+use crate::quarantine::Quarantine;
 use crate::rate::{Rate, RatePolicy, SharedRate};
 use crate::resume::Resumption;
 use crate::stats::CallStats;
@@ -213,6 +214,10 @@ pub struct Link {
     pub on_failure: OnFailure,
     /// The generation's counters, one set a worker.
     pub stats: Arc<[CallStats]>,
+    /// The most bytes of messages that it holds on one worker, with what keeps them.
+    pub max_held: usize,
+    /// Whether it is tried at all.
+    pub quarantine: Arc<Quarantine>,
 }
 
 /// What becomes of a message when the plugin gave no answer.
@@ -379,6 +384,8 @@ mod tests {
             directions: Directions { inbound: *inbound, outbound: *outbound },
             on_failure: OnFailure::default(),
             stats: Arc::default(),
+            max_held: usize::MAX,
+            quarantine: Arc::default(),
         };
         Chain::new(links.iter().map(link).collect())
     }

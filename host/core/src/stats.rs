@@ -1,6 +1,6 @@
 //! Counters with one writer each and any number of readers.
 
-use crate::program::FailureCause;
+use crate::program::{FailureCause, Worn};
 use crate::reason::{CloseReason, DropReason};
 use crate::verdict::{Forwarding, Verdict};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -101,6 +101,8 @@ pub struct CallStats {
     pub refused_effects: Counter,
     /// Instances made.
     pub instances: Counter,
+    /// Instances that had not failed and were thrown away, by cause.
+    pub renewals: [Counter; Worn::ALL.len()],
 }
 
 impl CallStats {
@@ -119,6 +121,11 @@ impl CallStats {
             Verdict::Hold(_) => &self.held,
         };
         counter.add(1);
+    }
+
+    /// The counter of one cause.
+    pub fn renewal(&self, cause: Worn) -> &Counter {
+        &self.renewals[cause as usize]
     }
 }
 

@@ -1,6 +1,6 @@
 //! What was counted about a plugin, added up.
 
-use crate::program::FailureCause;
+use crate::program::{FailureCause, Worn};
 use crate::stats::{CallStats, Histogram};
 
 /// [`CallStats`] of any number of workers and generations, added up at one moment.
@@ -30,6 +30,8 @@ pub struct CallTotals {
     pub failures: [u64; FailureCause::ALL.len()],
     pub refused_effects: u64,
     pub instances: u64,
+    /// By cause; see [`CallTotals::renewal`].
+    pub renewals: [u64; Worn::ALL.len()],
 }
 
 impl CallTotals {
@@ -60,6 +62,7 @@ impl CallTotals {
             failures,
             refused_effects,
             instances,
+            renewals,
         } = stats;
         let (buckets, nanoseconds) = latency.read();
         self.add(&Self {
@@ -81,6 +84,7 @@ impl CallTotals {
             failures: std::array::from_fn(|cause| failures[cause].value()),
             refused_effects: refused_effects.value(),
             instances: instances.value(),
+            renewals: std::array::from_fn(|cause| renewals[cause].value()),
         });
     }
 
@@ -105,6 +109,7 @@ impl CallTotals {
         each(&mut self.latency, &other.latency);
         each(&mut self.failures, &other.failures);
         each(&mut self.others, &other.others);
+        each(&mut self.renewals, &other.renewals);
         self.unanswered = with(self.unanswered, other.unanswered);
         self.released = with(self.released, other.released);
         self.refused = with(self.refused, other.refused);
@@ -128,6 +133,11 @@ impl CallTotals {
     /// Calls that gave no answer for this cause.
     pub fn failure(&self, cause: FailureCause) -> u64 {
         self.failures[cause as usize]
+    }
+
+    /// Instances that were renewed for this cause.
+    pub fn renewal(&self, cause: Worn) -> u64 {
+        self.renewals[cause as usize]
     }
 
     /// Calls that gave no answer.
@@ -155,6 +165,7 @@ mod tests {
             worker.failure(FailureCause::BackOff).add(8 * by);
             worker.refused_effects.add(9 * by);
             worker.instances.add(10 * by);
+            worker.renewal(Worn::Memory).add(15 * by);
             worker.others[2].add(by);
             worker.unanswered.add(11 * by);
             worker.released.add(12 * by);

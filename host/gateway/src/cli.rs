@@ -4,6 +4,9 @@ use crate::tap::Query;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
+/// The hidden command that the gateway starts itself with, to compile a plugin.
+pub(crate) const COMPILE: &str = "compile-plugin";
+
 /// A programmable gateway for long-lived connections.
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, about, propagate_version = true, arg_required_else_help = true)]
@@ -24,6 +27,15 @@ pub(crate) enum Command {
     /// Makes, builds and looks into plugins.
     #[command(subcommand, arg_required_else_help = true)]
     Plugin(PluginCommand),
+    /// Has a running gateway read its configuration again, and says what changed.
+    Reload(ConfigFile),
+    /// Reads and compiles a plugin, for a gateway that started it.
+    #[command(name = COMPILE, hide = true)]
+    Compile {
+        /// What the gateway says.
+        #[arg(allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Sends lines to a gateway, or to any server that speaks the same, and prints what it answers.
     Send(Send),
     /// Shows messages of a running gateway as they pass, with what each plugin decided and where they went.

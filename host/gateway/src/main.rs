@@ -8,6 +8,7 @@ mod admin;
 mod cli;
 mod log;
 mod plugin_command;
+mod reload;
 mod remote;
 mod run;
 mod send;
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
         Command::Run(config) => run::run(config.file.as_deref()),
         Command::Check(config) => run::check(config.file.as_deref()),
         Command::Plugin(command) => plugin_command::run(&command).map(|()| ExitCode::SUCCESS),
+        Command::Reload(config) => reload::run(config.file.as_deref()),
+        Command::Compile { arguments } => return weir_plugin::compile_process(&arguments),
         Command::Send(options) => send::run(&options),
         Command::Tap(options) => tap_command::run(&options),
         Command::Top(options) => top_command::run(&options),

@@ -18,6 +18,11 @@ impl Digest {
         Self(bytes)
     }
 
+    /// Of no bytes: what stands for a digest that is to be filled in.
+    pub(crate) fn of_nothing() -> Self {
+        Self::of(&[])
+    }
+
     /// The 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

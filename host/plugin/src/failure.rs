@@ -2,6 +2,7 @@
 
 use crate::host_interfaces::{Breach, Host, Phase};
 use crate::symbols::MARK;
+use crate::store::{Budget, KvError};
 use std::fmt::Write as _;
 use wasmtime::{Error, Trap, WasmBacktrace};
 use weir_core::{Failure, FailureCause};
@@ -11,14 +12,33 @@ const FRAMES: usize = 8;
 /// The most bytes of a detail.
 const DETAIL: usize = 2048;
 
-/// What went wrong in a call of this instance.
+/// What went wrong in a call of this instance. A budget that it met is counted.
 pub(crate) fn failure(error: &Error, host: &Host) -> Failure {
     let (cause, mut detail) = classify(error, host);
+    if let Some(budget) = budget(error, cause, host) {
+        host.store.count_hit(budget);
+    }
     if let Some(trace) = error.downcast_ref::<WasmBacktrace>() {
         frames(&mut detail, trace);
     }
     detail.truncate(detail.floor_char_boundary(DETAIL));
     Failure { cause, detail: detail.into() }
+}
+
+/// The budget that a failed call met.
+fn budget(error: &Error, cause: FailureCause, host: &Host) -> Option<Budget> {
+    match cause {
+        FailureCause::Memory => host.limiter.refused(),
+        FailureCause::Stack => Some(Budget::Stack),
+        FailureCause::Deadline => Some(Budget::Deadline),
+        FailureCause::HostCalls => Some(Budget::HostCalls),
+        FailureCause::Kv => Some(Budget::Kv),
+        FailureCause::Output if matches!(error.downcast_ref(), Some(Breach::Effects(_))) => {
+            Some(Budget::Effects)
+        }
+        FailureCause::Output => Some(Budget::Output),
+        _ => None,
+    }
 }
 
 fn classify(error: &Error, host: &Host) -> (FailureCause, String) {
@@ -27,6 +47,8 @@ fn classify(error: &Error, host: &Host) -> (FailureCause, String) {
             Breach::EffectInSetup(_) => FailureCause::Configure,
             Breach::Effects(_) | Breach::Output(_) => FailureCause::Output,
             Breach::Answer(_) => FailureCause::Answer,
+            Breach::HostCalls(_) => FailureCause::HostCalls,
+            Breach::Kv(KvError::Full { .. }) => FailureCause::Kv,
             Breach::Kv(_) | Breach::Random(_) => FailureCause::Trap,
         };
         return (cause, breach.to_string());
@@ -40,10 +62,17 @@ fn classify(error: &Error, host: &Host) -> (FailureCause, String) {
             (FailureCause::Deadline, format!("it ran past its deadline of {} ms", deadline.as_millis()))
         }
         Some(Trap::StackOverflow) => (FailureCause::Stack, "it recursed too deeply".into()),
-        _ if host.limiter.refused() => (
+        _ if host.limiter.refused() == Some(Budget::Table) => (
             FailureCause::Memory,
             format!(
-                "it wanted more than its {} bytes of memory or its table; memory raises the limit",
+                "it wanted more than its {} elements of tables; max_table raises the limit",
+                host.limits.table_elements
+            ),
+        ),
+        _ if host.limiter.refused().is_some() => (
+            FailureCause::Memory,
+            format!(
+                "it wanted more than its {} bytes of memory; memory raises the limit",
                 host.limits.memory
             ),
         ),

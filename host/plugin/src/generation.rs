@@ -12,15 +12,13 @@ use crate::manifest::Manifest;
 use crate::module::Module;
 use crate::refusal::Refusal;
 use crate::runtime::Runtime;
-use crate::schema;
 use crate::store::BindingStore;
 use std::fmt;
 use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use weir_core::{
-    BindingId, CallStats, CallTotals, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure,
-    Program, Seat, WorkerId,
+    BindingId, CallStats, CallTotals, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure, Program, Quarantine, Seat, WorkerId,
 };
 
 /// One use of a plugin file, as the configuration says it.
@@ -52,6 +50,7 @@ pub struct Generation {
     store: Arc<BindingStore>,
     stats: Arc<[CallStats]>,
     starter: Starter,
+    quarantine: Arc<Quarantine>,
 }
 
 impl Generation {
@@ -105,6 +104,11 @@ impl Generation {
         CallTotals::of(&self.stats)
     }
 
+    /// Whether it failed so often in a row that no worker calls it any more.
+    pub fn is_quarantined(&self) -> bool {
+        self.quarantine.is_on()
+    }
+
     /// For a chain.
     pub fn link(self: &Arc<Self>) -> Link {
         Link {
@@ -115,6 +119,8 @@ impl Generation {
             directions: self.manifest.directions,
             on_failure: self.spec.on_failure,
             stats: self.stats.clone(),
+            max_held: self.spec.limits.max_held,
+            quarantine: self.quarantine.clone(),
         }
     }
 }
@@ -158,10 +164,11 @@ impl Runtime {
                 return Err(Refusal::OtherDigest { found, wanted });
             }
         }
-        let module = self.module(bytes, |facts| facts.check_grants(spec.grants, &spec.name))?;
+        let module = self
+            .module(bytes, spec.limits.stack_size(), |facts| facts.check_grants(spec.grants, &spec.name))?;
         let starter = Starter::new(self, &module, spec, store)?;
         let (mut scratch, manifest) = starter.try_out()?;
-        let config = schema::check(&manifest.config_schema, &spec.config)?;
+        let config = self.compiler().check_config(&manifest.config_schema, &spec.config)?;
         match scratch.configure(&config) {
             Ok(Ok(())) => {}
             Ok(Err(said)) => return Err(Refusal::ConfigureSaid(said)),
@@ -177,6 +184,7 @@ impl Runtime {
             store: store.clone(),
             stats,
             starter,
+            quarantine: Arc::new(Quarantine::after(spec.limits.quarantine)),
         }))
     }
 }
@@ -205,7 +213,7 @@ impl Starter {
         store: &Arc<BindingStore>,
     ) -> Result<Self, Refusal> {
         let link = |error: wasmtime::Error| Refusal::Link(format!("{error:#}"));
-        let linker = v0_1::linker(runtime.engine(), spec.grants).map_err(link)?;
+        let linker = v0_1::linker(module.component.engine(), spec.grants).map_err(link)?;
         let pre = linker.instantiate_pre(&module.component).map_err(link)?;
         let indices = HandlerIndices::new(&pre).map_err(link)?;
         Ok(Self {
@@ -253,8 +261,8 @@ impl Starter {
 
     fn start(&self, parts: HostParts) -> Result<Started, StartError> {
         let crossing = parts.limits.crossing();
-        self.runtime.count_epochs();
-        let mut store = Store::new(self.runtime.engine(), Host::new(parts));
+        self.runtime.engines().count_epochs();
+        let mut store = Store::new(self.pre.engine(), Host::new(parts));
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(crossing);
         watch(&mut store);

@@ -8,12 +8,8 @@ use crate::host_interfaces::{Host, Phase};
 use crate::processor::Sampler;
 use std::time::Instant;
 use weir_core::{
-    Call, CallStats, Failure, FailureCause, Instance, Kind, Message, Rejection, SessionId, SessionInfo,
-    Verdict,
+    Call, CallStats, Failure, FailureCause, Instance, Kind, Message, Rejection, SessionId, SessionInfo, Verdict, Worn,
 };
-
-/// Calls after which a fresh instance takes over: what a plugin leaks slowly ends here.
-const MAX_CALLS: u64 = 10_000_000;
 
 pub(crate) struct PluginInstance {
     started: Started,
@@ -27,9 +23,7 @@ pub(crate) struct PluginInstance {
 impl PluginInstance {
     pub(crate) fn new(started: Started) -> Self {
         let host = started.store.data();
-        let (limit, initial) = (host.limits.memory, host.limiter.memory());
-        // Three quarters of the limit; for one that begins above that, half of what was left.
-        let high_water = (limit / 4 * 3).max(usize::midpoint(initial, limit));
+        let high_water = host.limits.high_water(host.limiter.memory());
         let seed = host.worker.map_or(0, |worker| u64::from(worker.0)) << 32 | host.generation;
         let instance = Self { started, calls: 0, high_water, failed: false, processor: Sampler::new(seed) };
         instance.count_memory();
@@ -61,6 +55,10 @@ impl PluginInstance {
         let host = self.started.store.data_mut();
         call.session = host.session.take();
         std::mem::swap(&mut host.effects, &mut call.effects);
+        if let (Ok(_), Some(budget)) = (&answer, host.limiter.refused()) {
+            // It did without.
+            host.store.count_hit(budget);
+        }
         let elapsed = begun.elapsed();
         call.nanoseconds = elapsed.as_nanos() as u64;
         let used = match &answer {
@@ -131,8 +129,13 @@ impl Instance for PluginInstance {
         self.call(call, |Started { store, handler }| handler.timer(store))
     }
 
-    fn worn(&self) -> bool {
-        self.calls >= MAX_CALLS || self.started.store.data().limiter.memory() > self.high_water
+    fn worn(&self) -> Option<Worn> {
+        let host = self.started.store.data();
+        if host.limiter.memory() > self.high_water {
+            Some(Worn::Memory)
+        } else {
+            (self.calls >= host.limits.renew_calls).then_some(Worn::Calls)
+        }
     }
 }
 

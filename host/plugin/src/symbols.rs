@@ -4,6 +4,7 @@
 //! as long as it is large, and longer if it is made for that. So a trap tells names and offsets, which cost nothing, and what is logged
 //! is [located](Symbols::locate) on another thread.
 
+use crate::artifact::Artifact;
 use addr2line::Context;
 use addr2line::gimli::{Dwarf, EndianSlice, LittleEndian, SectionId};
 use std::collections::HashMap;
@@ -37,6 +38,12 @@ struct ModuleSymbols {
 }
 
 impl Symbols {
+    /// What a file carries that was compiled already: reading it again takes no longer than the compiler was given.
+    pub(crate) fn of_file(bytes: &[u8], most: usize) -> Option<Self> {
+        memchr::memmem::find(bytes, b".debug_line")?;
+        Self::read(&Artifact::read(bytes, most).ok()?.component)
+    }
+
     /// What a component carries; `None`: nothing, or too much.
     pub(crate) fn read(component: &[u8]) -> Option<Self> {
         let mut modules = Vec::new();

@@ -1,6 +1,6 @@
 //! The file as a whole, and the sections that there is one of.
 
-use super::{Check, HOUR, MINUTE, Seen};
+use super::{Check, DAY, HOUR, MINUTE, SECOND, Seen};
 use crate::value::WorkerCount;
 use crate::{
     Admin, AdminBind, Cache, Config, Drain, Log, LogAccess, LogFormat, LogLevel, PluginSettings, Plugins,
@@ -100,6 +100,15 @@ impl Check<'_> {
             dir: dir.unwrap_or_else(|| self.beside("plugins")),
             cache,
             signed_by,
+            max_module: self.size(&raw.max_module, "max_module", 1 << 10..=1 << 30, 32 << 20),
+            compile_time: self.time(
+                &raw.compile_time,
+                "compile_time",
+                Duration::from_millis(100)..=HOUR,
+                MINUTE,
+            ),
+            compile_memory: self.size(&raw.compile_memory, "compile_memory", 64 << 20..=64 << 30, 512 << 20),
+            forget_after: self.time(&raw.forget_after, "forget_after", SECOND..=30 * DAY, HOUR),
             defaults: self.settings(&raw.defaults.settings(), &PluginSettings::default()),
         }
     }

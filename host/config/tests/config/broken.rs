@@ -90,6 +90,31 @@ fn each_is_told_where_and_what() {
             ],
         ),
         (
+            "[plugins.defaults]\nstack = \"2MiB\"\nmax_table = 10000001\nmax_host_calls = 0\nkv_bytes = \"65GiB\"\n\
+             kv_keys = 1000000001\nmax_held = \"5GiB\"\nrenew_memory = \"1KiB\"\nrenew_calls = 0\nquarantine = 1001"
+                .to_owned(),
+            &[
+                "2:9: `stack` must be from 64KiB to 1MiB, not 2MiB",
+                "3:13: `max_table` must be from 0 to 10000000, not 10000001",
+                "4:18: `max_host_calls` must be from 1 to 100000000, not 0",
+                "5:12: `kv_bytes` must be from 0 bytes to 64GiB, not 65GiB",
+                "6:11: `kv_keys` must be from 0 to 1000000000, not 1000000001",
+                "7:12: `max_held` must be from 0 bytes to 4GiB, not 5GiB",
+                "8:16: `renew_memory` must be from 64KiB to 4GiB, not 1KiB",
+                "9:15: `renew_calls` must be from 1 to 9223372036854775807, not 0",
+                "10:14: `quarantine` must be from 0 to 1000, not 1001",
+            ],
+        ),
+        (
+            "[plugins]\nmax_module = \"2GiB\"\ncompile_time = \"50ms\"\ncompile_memory = \"1MiB\"\nforget_after = \"0s\"".to_owned(),
+            &[
+                "2:14: `max_module` must be from 1KiB to 1GiB, not 2GiB",
+                "3:16: `compile_time` must be from 100ms to 1h, not 50ms",
+                "4:18: `compile_memory` must be from 64MiB to 64GiB, not 1MiB",
+                "5:16: `forget_after` must be from 1s to 30days, not 0s",
+            ],
+        ),
+        (
             "[plugins.defaults]\nmemory = 1.5\ngrants = [\"kw\", 5]\non_failure = true".to_owned(),
             &[
                 r#"2:10: `memory` must be a size such as "256KiB", "16 MiB" or a number of bytes, not 1.5"#,

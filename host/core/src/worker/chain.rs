@@ -158,6 +158,19 @@ impl State {
                 self.drop_message(&message, DropReason::SessionRejected);
                 self.reject(snapshot, message.session, &said);
             }
+            Verdict::Hold(_)
+                if link.is_some_and(|link| {
+                    !self.holdings.has_room(link.binding, message.payload.len(), link.max_held)
+                }) =>
+            {
+                if let Some(stats) = stats {
+                    stats.failure(FailureCause::Held).add(1);
+                }
+                if by.on_failure == OnFailure::Open {
+                    return After::GoesOn(message, route);
+                }
+                self.fail(snapshot, &message, by.on_failure, DropReason::PluginFailed);
+            }
             Verdict::Hold(milliseconds) => {
                 self.hold(snapshot, Parcel::pack(message), by, route, milliseconds);
             }

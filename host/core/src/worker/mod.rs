@@ -62,6 +62,7 @@ use crate::wheel::Wheel;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use drain::Drain;
+use hold::Holdings;
 use overload::Shedder;
 use std::sync::Arc;
 use tap::Tapped;
@@ -84,6 +85,8 @@ pub(crate) struct State {
     pub(crate) conns: Slab<Conn>,
     pub(crate) groups: Groups,
     pub(crate) roster: Roster,
+    /// What each binding holds here, in bytes.
+    pub(crate) holdings: Holdings,
     pub(crate) wheel: Wheel,
     pub(crate) dirty: Vec<ConnId>,
     pub(crate) connects: Vec<Connect>,
@@ -243,6 +246,7 @@ impl Worker {
                 conns: Slab::new(id),
                 groups: Groups::default(),
                 roster: Roster::default(),
+                holdings: Holdings::default(),
                 wheel: Wheel::default(),
                 dirty: Vec::new(),
                 connects: Vec::new(),
@@ -430,6 +434,8 @@ impl State {
                 assert!(!queue.is_empty(), "an empty queue goes back to the worker");
             }
         }
+        let lines = self.conns.iter().filter_map(Conn::session);
+        self.holdings.check_invariants(lines.flat_map(|session| session.held.iter().flatten()));
         self.check_ledger();
     }
 

@@ -275,6 +275,8 @@ impl Script {
                 OnFailure::Open
             },
             stats: self.stats[at].clone(),
+            max_held: if lies { 4096 } else { usize::MAX },
+            quarantine: Arc::default(),
         }
     }
 }

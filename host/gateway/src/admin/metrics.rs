@@ -1,6 +1,7 @@
 //! `/metrics`: the counters of all workers added up, when somebody asks.
 
 mod bindings;
+mod budgets;
 mod overload;
 mod resume;
 
@@ -265,6 +266,7 @@ impl Metrics {
         }
         page.counter("plugin_verdicts", "Verdicts on messages, by kind; refuse: on sessions", verdicts)?;
         page.counter("plugin_failures", "Calls that gave no answer, by cause", failures)?;
+        budgets::show(&self.0, &bindings, page)?;
         let generation = |binding: &crate::run::BindingView| {
             (vec![("binding", binding.name.to_string())], binding.generation)
         };

@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use metrics::Metrics;
 use prometheus_client::registry::Registry;
 use std::os::unix::fs::FileTypeExt;
@@ -98,7 +98,8 @@ pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) {
         .route("/metrics", get(metrics))
         .route("/v1/plugins", get(plugins))
         .route("/v1/tap", get(tap::tap))
-        .route("/v1/top", get(top::top));
+        .route("/v1/top", get(top::top))
+        .route("/v1/config/reload", post(reload));
     if let Some(token) = bound.token {
         guarded = guarded.route_layer(middleware::from_fn_with_state(token, require_token));
     }
@@ -138,6 +139,23 @@ async fn metrics(State(admin): State<Arc<Served>>) -> Response {
 
 async fn plugins(State(admin): State<Arc<Served>>) -> Response {
     axum::Json(admin.shared.plugin_status()).into_response()
+}
+
+/// 200: what can change without a restart is in force; 409: everything is as it was, and why.
+async fn reload(State(admin): State<Arc<Served>>, request: Request) -> Response {
+    // A page of some site in the browser of whoever runs this must not be able to.
+    if request.headers().contains_key(header::ORIGIN) {
+        return (StatusCode::FORBIDDEN, "not from a web page\n").into_response();
+    }
+    let reloaded = match admin.shared.orders.get() {
+        Some(orders) => orders.reload().await,
+        None => None,
+    };
+    let Some(reloaded) = reloaded else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the gateway is starting or ending\n").into_response();
+    };
+    let status = if reloaded.is_refused() { StatusCode::CONFLICT } else { StatusCode::OK };
+    (status, axum::Json(reloaded.json())).into_response()
 }
 
 async fn require_token(State(token): State<Arc<str>>, request: Request, next: Next) -> Response {

@@ -1,13 +1,14 @@
 //! From a configuration to everything that a start needs, short of sockets: certificates, clusters, the plugin engine.
 
 use super::conflate::AtPointer;
+use crate::cli::COMPILE;
 use anyhow::Context;
 use etcetera::BaseStrategy;
 use std::path::PathBuf;
 use std::sync::Arc;
-use weir_config::{Cache, ClusterProtocol, Config, RouteSpec, Workers};
+use weir_config::{Cache, ClusterProtocol, Config, Plugins, RouteSpec, Workers};
 use weir_core::{ClusterId, ClusterPolicy, KeyOf, ListenerId, ListenerPolicy, Resumption, Route, Transport};
-use weir_plugin::{Runtime, RuntimeOptions};
+use weir_plugin::{CompileIn, Runtime, RuntimeOptions};
 use weir_transport::tls::{self, Files, SelfSigned};
 use weir_transport::{ListenerSpec, Tokens};
 use weir_upstream::{Cluster, ClusterSpec};
@@ -69,18 +70,28 @@ pub(crate) fn assemble(config: &Config) -> anyhow::Result<Assembly> {
     }
     let clusters = config.clusters.iter().map(|cluster| Ok(Arc::new(Cluster::new(cluster_spec(cluster)?)?)));
     let clusters = clusters.collect::<anyhow::Result<Vec<_>>>()?;
-    let runtime = plugin_runtime(&config.plugins.cache, workers)?;
+    let runtime = plugin_runtime(&config.plugins, workers)?;
     Ok(Assembly { workers, listeners, clusters, runtime, self_signed, tokens })
 }
 
 /// The engine alone, for commands that only look at plugins.
-pub(crate) fn plugin_runtime(cache: &Cache, workers: usize) -> anyhow::Result<Runtime> {
-    let cache = match cache {
+pub(crate) fn plugin_runtime(plugins: &Plugins, workers: usize) -> anyhow::Result<Runtime> {
+    let cache = match &plugins.cache {
         Cache::Auto => default_cache(),
         Cache::Off => None,
         Cache::Path(path) => Some(path.clone()),
     };
-    let options = RuntimeOptions { cache, workers, ..RuntimeOptions::default() };
+    // This very program, though its file may have been replaced since it was started.
+    let itself = CompileIn::Process("/proc/self/exe".into(), vec![COMPILE.into()]);
+    let options = RuntimeOptions {
+        cache,
+        compile_in: itself,
+        max_module: plugins.max_module,
+        compile_time: plugins.compile_time,
+        compile_memory: plugins.compile_memory,
+        workers,
+        ..RuntimeOptions::default()
+    };
     Ok(Runtime::new(options)?)
 }
 

@@ -18,6 +18,11 @@ const MISSING: Duration = Duration::from_millis(250);
 /// What the name of a plugin's signature has behind the plugin's own.
 pub(crate) const SIGNATURE: &str = ".wasm.minisig";
 
+/// What is looked at for plugins of these names, wherever they lie.
+pub(crate) fn also<'a>(files: impl Iterator<Item = &'a String>) -> Vec<PathBuf> {
+    files.flat_map(|file| [file.into(), format!("{file}.minisig").into()]).collect()
+}
+
 /// The directory as it was last seen.
 #[derive(Debug)]
 pub(crate) struct Directory {
@@ -40,7 +45,7 @@ struct Seen {
 
 /// What changes when a file does, whether it is written in place, renamed over or swapped behind a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -70,6 +75,11 @@ impl Directory {
     /// `also` are relative to the directory, or absolute.
     pub(crate) fn new(path: PathBuf, also: Vec<PathBuf>) -> Self {
         Self { path, also, files: BTreeMap::new() }
+    }
+
+    /// Looks at other paths too, in the place of those that it did.
+    pub(crate) fn also(&mut self, also: Vec<PathBuf>) {
+        self.also = also;
     }
 
     /// Whether a file was there when it was last looked at.
@@ -169,7 +179,7 @@ impl Look {
 }
 
 impl Stamp {
-    fn of(metadata: &fs::Metadata) -> Self {
+    pub(super) fn of(metadata: &fs::Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),

@@ -2,12 +2,15 @@
 //! snapshot. Nothing here runs on a worker.
 
 use super::assemble::{self, Assembly};
+use super::config_files::ConfigFiles;
 use super::directory::{self, Directory};
+use super::ids::Ids;
+use super::orders::{Order, Orders};
 use super::shared::Shared;
 use anyhow::{Context, bail};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -22,39 +25,51 @@ use weir_plugin::{
     BindingSpec, BindingState, Capability, Catalogue, Change, Digest, MAX_SIGNATURE, Outcome, PluginLimits,
     Probation, Refusal, Trust,
 };
+use weir_transport::Tokens;
 
 /// The directory is looked at this often whatever is heard of it: some file systems say nothing.
 const RESCAN: Duration = Duration::from_secs(30);
 /// How often generations on probation are judged, and expired keys dropped.
 const ROUND: Duration = Duration::from_secs(1);
 
+/// Bindings whose files are gone and that are remembered all the same, at most.
+const MOST_GONE: usize = 64;
+
 /// Everything that turns files into chains.
 pub(crate) struct Keeper {
-    directory: Directory,
-    catalogue: Arc<Catalogue>,
-    defaults: PluginSettings,
+    /// What is in force.
+    pub(super) config: Config,
+    /// Where it came from.
+    pub(super) files: Option<ConfigFiles>,
+    pub(super) directory: Directory,
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) defaults: PluginSettings,
     /// Those of the configuration, by the file's name in the directory, or its path elsewhere.
-    named: BTreeMap<String, Vec<Binding>>,
+    pub(super) named: BTreeMap<String, Vec<Binding>>,
     /// By listener.
-    chains: Vec<ChainSpec>,
-    ids: HashMap<Arc<str>, BindingId>,
+    pub(super) chains: Vec<ChainSpec>,
+    ids: Ids,
     /// The files that are there, with the bindings of each, in the order of their names.
-    present: BTreeMap<String, Vec<Arc<str>>>,
+    pub(super) present: BTreeMap<String, Vec<Arc<str>>>,
+    /// Bindings whose files are gone, and since when.
+    gone: BTreeMap<Arc<str>, Instant>,
     /// Listeners, clusters and names; without chains.
-    base: Snapshot,
-    max_module: usize,
+    pub(super) base: Snapshot,
+    pub(super) tokens: Arc<Tokens>,
+    pub(super) workers: usize,
+    pub(super) max_module: usize,
     trust: Trust,
     version: u64,
 }
 
 /// Watches until it is dropped.
 pub(crate) struct Watch {
-    _watcher: Option<RecommendedWatcher>,
+    _watchers: [Option<RecommendedWatcher>; 2],
 }
 
 impl Keeper {
     /// Finds the directory; looks at no file yet.
-    pub(crate) fn new(config: &Config, assembly: &Assembly) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: &Config, file: Option<&Path>, assembly: &Assembly) -> anyhow::Result<Self> {
         let dir = &config.plugins.dir;
         if !dir.is_dir() {
             if !config.plugins.dir_is_default {
@@ -63,14 +78,7 @@ impl Keeper {
             fs::create_dir_all(dir)
                 .with_context(|| format!("cannot make the plugin directory {}", dir.display()))?;
         }
-        let mut named: BTreeMap<String, Vec<Binding>> = BTreeMap::new();
-        for binding in &config.bindings {
-            let inside = binding.module.strip_prefix(dir).ok().and_then(Path::to_str);
-            let key = inside.map_or_else(|| binding.module.to_string_lossy().into_owned(), str::to_owned);
-            named.entry(key).or_default().push(binding.clone());
-        }
-        // Elsewhere than in the directory they are looked at by name, their signatures too.
-        let also = named.keys().flat_map(|file| [file.into(), format!("{file}.minisig").into()]).collect();
+        let named = by_file(config);
         let clusters = assemble::cluster_policies(config, &assembly.clusters);
         let cluster_names = clusters.iter().enumerate();
         let cluster_names = cluster_names
@@ -84,14 +92,19 @@ impl Keeper {
             bindings: Vec::new(),
         };
         Ok(Self {
-            directory: Directory::new(dir.clone(), also),
+            config: config.clone(),
+            files: file.map(|file| ConfigFiles::new(file.to_owned())),
+            directory: Directory::new(dir.clone(), directory::also(named.keys())),
             catalogue: Arc::new(Catalogue::new(assembly.runtime.clone(), Probation::default())),
             defaults: config.plugins.defaults.clone(),
             named,
             chains: config.listeners.iter().map(|listener| listener.chain.clone()).collect(),
-            ids: HashMap::new(),
+            ids: Ids::default(),
             present: BTreeMap::new(),
+            gone: BTreeMap::new(),
             base,
+            tokens: Arc::clone(&assembly.tokens),
+            workers: assembly.workers,
             max_module: assembly.runtime.options().max_module,
             trust: Trust::new(config.plugins.signed_by.clone()),
             version: 0,
@@ -140,6 +153,15 @@ impl Keeper {
         shared.catalogue.store(Some(self.catalogue.clone()));
         self.publish(&shared, &refresh);
         let (poke, poked) = sync_channel(1);
+        let (orders, ordered) = Orders::new(poke.clone());
+        // Set once: a process has one keeper.
+        let _ = shared.orders.set(orders);
+        let config_watcher = self.files.as_ref().and_then(|files| {
+            let watcher = files.watch(poke.clone());
+            let told =
+                |error| tracing::warn!(%error, "the system does not tell of changes of the configuration");
+            watcher.map_err(told).ok()
+        });
         let watcher = match watch(self.directory.path(), poke) {
             Ok(watcher) => Some(watcher),
             Err(error) => {
@@ -150,11 +172,18 @@ impl Keeper {
         let rescan = if watcher.is_some() { RESCAN } else { Duration::from_secs(2) };
         thread::Builder::new()
             .name("plugins".into())
-            .spawn(move || self.rounds(&poked, rescan, &shared, &refresh))?;
-        Ok(Watch { _watcher: watcher })
+            .spawn(move || self.rounds(&poked, &ordered, rescan, &shared, &refresh))?;
+        Ok(Watch { _watchers: [watcher, config_watcher] })
     }
 
-    fn rounds(&mut self, poked: &Receiver<()>, rescan: Duration, shared: &Shared, refresh: &[Arc<Notify>]) {
+    fn rounds(
+        &mut self,
+        poked: &Receiver<()>,
+        orders: &Receiver<Order>,
+        rescan: Duration,
+        shared: &Shared,
+        refresh: &[Arc<Notify>],
+    ) {
         let mut look_at = Instant::now();
         let mut round_at = Instant::now() + ROUND;
         loop {
@@ -162,17 +191,31 @@ impl Keeper {
             match poked.recv_timeout(wait) {
                 Ok(()) => look_at = Instant::now(),
                 Err(RecvTimeoutError::Timeout) => {}
-                // Without a watcher there is nobody to poke, and this thread keeps its own time.
+                // Without anybody who could poke this thread keeps its own time.
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(wait),
             }
             let now = Instant::now();
             let mut changed = false;
+            for Order::Reload(answer) in orders.try_iter() {
+                let reloaded = self.reload();
+                self.publish(shared, refresh);
+                // Who asked may have left.
+                let _ = answer.send(reloaded);
+            }
             if now >= look_at {
                 look_at = now + rescan;
+                match self.files.as_mut().map_or(Ok(false), |files| files.look(now)) {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        self.reload();
+                        changed = true;
+                    }
+                    Err(again) => look_at = now + again,
+                }
                 match self.look(true) {
                     Ok((found, again)) => {
                         changed |= found;
-                        look_at = again.map_or(look_at, |again| now + again);
+                        look_at = again.map_or(look_at, |again| look_at.min(now + again));
                     }
                     Err(error) => {
                         tracing::error!(%error, dir = %self.directory.path().display(), "cannot look into the plugin directory");
@@ -183,6 +226,7 @@ impl Keeper {
                 round_at = now + ROUND;
                 changed |= self.log(self.catalogue.watch(now));
                 self.catalogue.sweep();
+                self.forget_gone(now);
             }
             if changed {
                 self.publish(shared, refresh);
@@ -201,7 +245,10 @@ impl Keeper {
             let module = beside.map_or_else(|| name.clone(), |stem| format!("{stem}.wasm"));
             if matches!(change, directory::Change::Removed(_)) && module == *name {
                 self.present.remove(name);
-                self.log(self.catalogue.removed(name));
+                let outcomes = self.catalogue.removed(name);
+                let now = Instant::now();
+                self.gone.extend(outcomes.iter().map(|outcome| (outcome.binding.clone(), now)));
+                self.log(outcomes);
             }
             if !touched.contains(&module) {
                 touched.push(module);
@@ -217,12 +264,17 @@ impl Keeper {
     }
 
     /// Has the catalogue prepare a file for each of its bindings.
-    fn offer(&mut self, file: &str) {
+    pub(super) fn offer(&mut self, file: &str) {
         let path = self.directory.path().join(file);
         let mut specs = Vec::new();
         let mut names = Vec::new();
-        for (name, settings) in self.bindings_of(file) {
-            let spec = self.spec(&name, settings.as_ref().unwrap_or(&self.defaults.clone()));
+        for (name, settings) in self.bindings_of(file, &self.named, &self.defaults) {
+            self.gone.remove(&name);
+            let Some(id) = self.ids.of(&name) else {
+                tracing::error!(plugin = &*name, "there are 65,536 plugins already: it gets no traffic");
+                continue;
+            };
+            let spec = Self::spec_of(id, &name, settings.as_ref().unwrap_or(&self.defaults));
             names.push(name);
             match settings {
                 Ok(_) => specs.push(spec),
@@ -254,8 +306,13 @@ impl Keeper {
 
     /// The bindings of a file: those that the configuration names, else one with the file's stem as its name and the settings of the
     /// file beside it.
-    fn bindings_of(&self, file: &str) -> Vec<(Arc<str>, Result<PluginSettings, String>)> {
-        if let Some(named) = self.named.get(file) {
+    pub(super) fn bindings_of(
+        &self,
+        file: &str,
+        named: &BTreeMap<String, Vec<Binding>>,
+        defaults: &PluginSettings,
+    ) -> Vec<(Arc<str>, Result<PluginSettings, String>)> {
+        if let Some(named) = named.get(file) {
             return named
                 .iter()
                 .map(|binding| (binding.name.as_str().into(), Ok(binding.settings.clone())))
@@ -264,16 +321,43 @@ impl Keeper {
         let stem = file.strip_suffix(".wasm").unwrap_or(file);
         let beside = self.directory.path().join(format!("{stem}.toml"));
         let settings = if beside.is_file() {
-            weir_config::sidecar(&beside, &self.defaults).map_err(|errors| errors.to_string())
+            weir_config::sidecar(&beside, defaults).map_err(|errors| errors.to_string())
         } else {
-            Ok(self.defaults.clone())
+            Ok(defaults.clone())
         };
         vec![(stem.into(), settings)]
     }
 
-    fn spec(&mut self, name: &Arc<str>, settings: &PluginSettings) -> BindingSpec {
-        let next = BindingId(self.ids.len() as u16);
-        let id = *self.ids.entry(name.clone()).or_insert(next);
+    /// Forgets bindings whose files have been gone for long, or that are too many, unless a chain or the configuration names them.
+    fn forget_gone(&mut self, now: Instant) {
+        let named = self.config.bindings.iter().map(|binding| binding.name.as_str());
+        let chains = self.chains.iter().filter_map(|chain| match chain {
+            ChainSpec::Named(names) => Some(names.iter().map(String::as_str)),
+            ChainSpec::Auto => None,
+        });
+        let kept: Vec<&str> = named.chain(chains.flatten()).collect();
+        let mut gone: Vec<_> = self.gone.iter().filter(|(name, _)| !kept.contains(&&***name)).collect();
+        gone.sort_by_key(|(_, since)| std::cmp::Reverse(**since));
+        let old = |since: &Instant| now.saturating_duration_since(*since) >= self.config.plugins.forget_after;
+        let forgotten: Vec<Arc<str>> = gone
+            .into_iter()
+            .enumerate()
+            .filter(|(at, (_, since))| *at >= MOST_GONE || old(since))
+            .map(|(_, (name, _))| name.clone())
+            .collect();
+        forgotten.iter().for_each(|name| self.forget(name));
+    }
+
+    /// Forgets a binding: its keys and values, its counters, its generation.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.gone.remove(name);
+        self.ids.forget(name);
+        if self.catalogue.forget(name) {
+            tracing::info!(plugin = name, "plugin forgotten, with its keys and values");
+        }
+    }
+
+    pub(super) fn spec_of(id: BindingId, name: &Arc<str>, settings: &PluginSettings) -> BindingSpec {
         let capability = |grant: &Grant| match grant {
             Grant::Kv => Some(Capability::Kv),
             Grant::Messaging => Some(Capability::Messaging),
@@ -290,11 +374,20 @@ impl Keeper {
             config: if empty { serde_json::Value::Null } else { settings.config.clone() },
             limits: PluginLimits {
                 memory: settings.memory,
+                table_elements: settings.max_table,
+                stack: settings.stack,
                 deadline: settings.deadline,
+                setup_deadline: PluginLimits::default().setup_deadline,
+                host_calls: settings.max_host_calls,
                 max_output: settings.max_output,
                 max_effects: settings.max_effects,
                 log_rate: settings.log_rate,
-                ..PluginLimits::default()
+                kv_bytes: settings.kv_bytes,
+                kv_keys: settings.kv_keys,
+                max_held: settings.max_held,
+                renew_memory: settings.renew_memory,
+                renew_calls: settings.renew_calls,
+                quarantine: settings.quarantine,
             },
             grants: settings.grants.iter().filter_map(capability).collect(),
             on_failure: settings.on_failure,
@@ -371,8 +464,19 @@ impl Keeper {
     }
 }
 
+/// The bindings of a configuration by their files: the name in the watched directory, or the path elsewhere.
+pub(super) fn by_file(config: &Config) -> BTreeMap<String, Vec<Binding>> {
+    let mut named: BTreeMap<String, Vec<Binding>> = BTreeMap::new();
+    for binding in &config.bindings {
+        let inside = binding.module.strip_prefix(&config.plugins.dir).ok().and_then(Path::to_str);
+        let key = inside.map_or_else(|| binding.module.to_string_lossy().into_owned(), str::to_owned);
+        named.entry(key).or_default().push(binding.clone());
+    }
+    named
+}
+
 /// Reads a file that is not larger than what is looked at.
-fn read(path: &Path, most: usize) -> Result<Vec<u8>, Refusal> {
+pub(super) fn read(path: &Path, most: usize) -> Result<Vec<u8>, Refusal> {
     let unreadable = |error: std::io::Error| Refusal::Unreadable(format!("{}: {error}", path.display()));
     let size = fs::metadata(path).map_err(unreadable)?.len();
     if size > most as u64 {

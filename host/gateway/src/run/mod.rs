@@ -3,11 +3,15 @@
 mod assemble;
 mod banner;
 mod check;
+mod config_files;
 mod conflate;
 mod directory;
+mod ids;
 mod keeper;
 mod load;
+mod orders;
 mod overload;
+mod reload;
 mod shared;
 mod signals;
 mod start;

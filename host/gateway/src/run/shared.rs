@@ -1,11 +1,12 @@
 //! What the workers, the keeper of the plugins and the admin server have in common.
 
+use super::orders::Orders;
 use super::overload::{Beat, View};
 use crate::tap::{Loudest, Redaction, Views};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde_json::json;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 use weir_core::{CallTotals, Directory, Snapshot, WorkerStats};
 use weir_plugin::{BindingStatus, Catalogue};
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) beats: Arc<[Beat]>,
     /// Set before the first worker starts.
     pub(crate) catalogue: ArcSwapOption<Catalogue>,
+    /// Likewise.
+    pub(crate) orders: OnceLock<Orders>,
 }
 
 /// One binding.

@@ -14,8 +14,8 @@ use anyhow::Context;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Builder;
@@ -35,7 +35,7 @@ pub(crate) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     };
     log::start(loaded.config.log);
     let assembly = assemble::assemble(&loaded.config)?;
-    let mut keeper = Keeper::new(&loaded.config, &assembly)?;
+    let mut keeper = Keeper::new(&loaded.config, loaded.file.as_deref(), &assembly)?;
     keeper.first_look()?;
     // The main thread's own loop: signals and the admin server. No message passes here.
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -68,6 +68,7 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
         overload: View::default(),
         beats: (0..workers).map(|_| Beat::default()).collect(),
         catalogue: ArcSwapOption::empty(),
+        orders: OnceLock::new(),
     });
     let refresh: Vec<_> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
     // Before any worker: no message shall meet a chain that is not there yet.
@@ -99,7 +100,18 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
     shared.ready.store(true, Ordering::Release);
     tracing::info!("ready");
 
-    let signal = signals.next().await;
+    let signal = loop {
+        if let Some(signal) = signals.any().await {
+            break signal;
+        }
+        // What becomes of it is in the log.
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            if let Some(orders) = shared.orders.get() {
+                orders.reload().await;
+            }
+        });
+    };
     drain(&config.runtime.drain, signal, &mut signals, &shared, &listeners, &stage, threads).await;
     Ok(ExitCode::SUCCESS)
 }

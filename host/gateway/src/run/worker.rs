@@ -287,6 +287,13 @@ fn tell(notice: &Notice) {
         "plugin failed: {}",
         notice.failure.detail
     );
+    if notice.quarantined {
+        tracing::error!(
+            plugin = &*notice.binding,
+            generation = notice.generation,
+            "plugin quarantined: it failed too often in a row. Its messages meet on_failure until there is another file or config"
+        );
+    }
 }
 
 /// For masking keys: what a peer cannot guess.

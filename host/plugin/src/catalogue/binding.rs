@@ -152,6 +152,7 @@ impl Binding {
                 since_ms: self.since,
             }),
             probation: self.trial.is_some(),
+            quarantined: self.serving.as_ref().is_some_and(|generation| generation.is_quarantined()),
             dropped_log_lines: self.store.dropped_log_lines(),
             kv_keys: self.store.kv().keys(),
             kv_bytes: self.store.kv().bytes(),

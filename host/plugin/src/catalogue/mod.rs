@@ -78,6 +78,12 @@ impl Catalogue {
         specs.iter().map(|spec| self.offer_one(file, digest, bytes, spec)).collect()
     }
 
+    /// Whether an offer would be accepted. Nothing changes; what it gives serves nowhere.
+    pub fn try_out(&self, bytes: &[u8], spec: &BindingSpec) -> Result<Arc<Generation>, Refusal> {
+        let store = Arc::new(BindingStore::new(self.runtime.options()));
+        self.runtime.prepare(bytes, spec, &store)
+    }
+
     fn offer_one(&self, file: &str, digest: Digest, bytes: &[u8], spec: &BindingSpec) -> Outcome {
         let store = {
             let mut bindings = self.lock();

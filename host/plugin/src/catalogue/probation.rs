@@ -33,8 +33,9 @@ impl Tally {
     pub(crate) fn of(totals: &CallTotals) -> Self {
         // A message that met no instance because the last one failed was failed too: without it, a plugin that fails on everything
         // would have few failures, as far apart as its renewals.
-        let calls = totals.calls + totals.failure(FailureCause::BackOff);
-        Self { calls, failures: totals.failed() }
+        let unmade = [FailureCause::BackOff, FailureCause::Quarantined];
+        let unmade: u64 = unmade.into_iter().map(|cause| totals.failure(cause)).sum();
+        Self { calls: totals.calls + unmade, failures: totals.failed() }
     }
 
     fn share(self) -> f64 {

@@ -24,6 +24,8 @@ pub struct BindingStatus {
     pub serving: Option<ServingStatus>,
     /// Whether what serves is still watched and may be taken back.
     pub probation: bool,
+    /// Whether what serves failed so often in a row that no worker calls it any more.
+    pub quarantined: bool,
     /// Log lines that were too many.
     pub dropped_log_lines: u64,
     /// Keys in its store.

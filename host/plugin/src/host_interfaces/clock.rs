@@ -7,10 +7,12 @@ use wasmtime::Result;
 
 impl clock::Host for Host {
     fn now(&mut self) -> Result<u64> {
+        self.step()?;
         Ok(Clock::now())
     }
 
     fn monotonic(&mut self) -> Result<u64> {
+        self.step()?;
         Ok(self.clock.monotonic())
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct Host {
     pub(crate) effects: Vec<Effect>,
     /// Bytes that the call gave so far.
     output: usize,
+    /// How often the call called the host so far.
+    host_calls: u32,
     /// Reasons that this instance gave before, so that the shared list is not locked for them.
     reasons: Vec<Arc<Reason>>,
     /// Metrics that it used before, likewise.
@@ -63,6 +65,8 @@ pub(crate) enum Phase {
 pub(crate) enum Breach {
     #[error("{0} is not allowed while the plugin is configured; only timers.every is")]
     EffectInSetup(&'static str),
+    #[error("the call called the host more than {0} times; max_host_calls raises the limit")]
+    HostCalls(u32),
     #[error("the call asked for more than {0} effects; max_effects raises the limit")]
     Effects(usize),
     #[error("the call gave more than {0} bytes of output; max_output raises the limit")]
@@ -103,6 +107,7 @@ impl Host {
             session: None,
             effects: Vec::new(),
             output: 0,
+            host_calls: 0,
             reasons: Vec::new(),
             series: HashMap::new(),
         }
@@ -112,7 +117,18 @@ impl Host {
     pub(crate) fn begin(&mut self, phase: Phase) {
         self.phase = phase;
         self.output = 0;
+        self.host_calls = 0;
         self.limiter.begin();
+    }
+
+    /// Counts a call of the host: the first thing that each of its functions does.
+    pub(crate) fn step(&mut self) -> Result<(), Breach> {
+        self.host_calls += 1;
+        if self.host_calls > self.limits.host_calls {
+            Err(Breach::HostCalls(self.limits.host_calls))
+        } else {
+            Ok(())
+        }
     }
 
     /// Counts bytes that the plugin gives.

@@ -6,6 +6,7 @@ use wasmtime::Result;
 
 impl random::Host for Host {
     fn bytes(&mut self, count: u32) -> Result<Vec<u8>> {
+        self.step()?;
         let count = count as usize;
         if count > self.limits.max_output {
             return Err(Breach::Output(self.limits.max_output).into());

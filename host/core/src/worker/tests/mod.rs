@@ -22,7 +22,7 @@ use crate::{
     BindingId, Call, CallStats, Chain, ClusterPolicy, ConnId, Direction, Directions, Directory, Effect,
     Failure, FailureCause, Flow, Forwarding, Instance, Kind, Lane, Limits, Link, ListenerId, ListenerPolicy,
     Message, OnFailure, Opening, Payload, Program, Rejection, Route, Seat, SessionId, SessionInfo, Snapshot,
-    Status, Time, Transport, Verdict, Worker, WorkerId, WorkerStats,
+    Status, Time, Transport, Verdict, Worker, WorkerId, WorkerStats, Worn,
 };
 use arc_swap::ArcSwap;
 use std::fmt;
@@ -111,6 +111,8 @@ impl Plugin {
             on_failure: self.on_failure,
             program: Arc::new(Shared(Arc::new(self))),
             stats: (0..2).map(|_| CallStats::default()).collect(),
+            max_held: usize::MAX,
+            quarantine: Arc::default(),
         }
     }
 }
@@ -164,8 +166,8 @@ impl Instance for Shared {
         (self.0.timer)(call)
     }
 
-    fn worn(&self) -> bool {
-        false
+    fn worn(&self) -> Option<Worn> {
+        None
     }
 }
 
