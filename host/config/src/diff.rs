@@ -210,7 +210,7 @@ impl Changes<'_> {
             match two.iter().find(|new| new.name() == old.name()) {
                 Some(new) => changed(self, &label(old), old, new),
                 None => {
-                    self.found.push(Change { what: label(old), difference: Difference::Removed, applies })
+                    self.found.push(Change { what: label(old), difference: Difference::Removed, applies });
                 }
             }
         }

@@ -32,9 +32,6 @@ const RESCAN: Duration = Duration::from_secs(30);
 /// How often generations on probation are judged, and expired keys dropped.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// Bindings whose files are gone and that are remembered all the same, at most.
-const MOST_GONE: usize = 64;
-
 /// Everything that turns files into chains.
 pub(crate) struct Keeper {
     /// What is in force.
@@ -48,11 +45,11 @@ pub(crate) struct Keeper {
     pub(super) named: BTreeMap<String, Vec<Binding>>,
     /// By listener.
     pub(super) chains: Vec<ChainSpec>,
-    ids: Ids,
+    pub(super) ids: Ids,
     /// The files that are there, with the bindings of each, in the order of their names.
     pub(super) present: BTreeMap<String, Vec<Arc<str>>>,
     /// Bindings whose files are gone, and since when.
-    gone: BTreeMap<Arc<str>, Instant>,
+    pub(super) gone: BTreeMap<Arc<str>, Instant>,
     /// Listeners, clusters and names; without chains.
     pub(super) base: Snapshot,
     pub(super) tokens: Arc<Tokens>,
@@ -326,35 +323,6 @@ impl Keeper {
             Ok(defaults.clone())
         };
         vec![(stem.into(), settings)]
-    }
-
-    /// Forgets bindings whose files have been gone for long, or that are too many, unless a chain or the configuration names them.
-    fn forget_gone(&mut self, now: Instant) {
-        let named = self.config.bindings.iter().map(|binding| binding.name.as_str());
-        let chains = self.chains.iter().filter_map(|chain| match chain {
-            ChainSpec::Named(names) => Some(names.iter().map(String::as_str)),
-            ChainSpec::Auto => None,
-        });
-        let kept: Vec<&str> = named.chain(chains.flatten()).collect();
-        let mut gone: Vec<_> = self.gone.iter().filter(|(name, _)| !kept.contains(&&***name)).collect();
-        gone.sort_by_key(|(_, since)| std::cmp::Reverse(**since));
-        let old = |since: &Instant| now.saturating_duration_since(*since) >= self.config.plugins.forget_after;
-        let forgotten: Vec<Arc<str>> = gone
-            .into_iter()
-            .enumerate()
-            .filter(|(at, (_, since))| *at >= MOST_GONE || old(since))
-            .map(|(_, (name, _))| name.clone())
-            .collect();
-        forgotten.iter().for_each(|name| self.forget(name));
-    }
-
-    /// Forgets a binding: its keys and values, its counters, its generation.
-    pub(super) fn forget(&mut self, name: &str) {
-        self.gone.remove(name);
-        self.ids.forget(name);
-        if self.catalogue.forget(name) {
-            tracing::info!(plugin = name, "plugin forgotten, with its keys and values");
-        }
     }
 
     pub(super) fn spec_of(id: BindingId, name: &Arc<str>, settings: &PluginSettings) -> BindingSpec {

@@ -6,6 +6,7 @@ mod check;
 mod config_files;
 mod conflate;
 mod directory;
+mod forget;
 mod ids;
 mod keeper;
 mod load;

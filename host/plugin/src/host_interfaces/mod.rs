@@ -44,7 +44,7 @@ pub(crate) struct Host {
     /// Bytes that the call gave so far.
     output: usize,
     /// How often the call called the host so far.
-    host_calls: u32,
+    calls: u32,
     /// Reasons that this instance gave before, so that the shared list is not locked for them.
     reasons: Vec<Arc<Reason>>,
     /// Metrics that it used before, likewise.
@@ -107,7 +107,7 @@ impl Host {
             session: None,
             effects: Vec::new(),
             output: 0,
-            host_calls: 0,
+            calls: 0,
             reasons: Vec::new(),
             series: HashMap::new(),
         }
@@ -117,14 +117,14 @@ impl Host {
     pub(crate) fn begin(&mut self, phase: Phase) {
         self.phase = phase;
         self.output = 0;
-        self.host_calls = 0;
+        self.calls = 0;
         self.limiter.begin();
     }
 
     /// Counts a call of the host: the first thing that each of its functions does.
     pub(crate) fn step(&mut self) -> Result<(), Breach> {
-        self.host_calls += 1;
-        if self.host_calls > self.limits.host_calls {
+        self.calls += 1;
+        if self.calls > self.limits.host_calls {
             Err(Breach::HostCalls(self.limits.host_calls))
         } else {
             Ok(())
