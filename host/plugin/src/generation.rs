@@ -93,6 +93,11 @@ impl Generation {
         CallTotals::of(&self.stats)
     }
 
+    /// What it was made for.
+    pub fn spec(&self) -> &BindingSpec {
+        &self.spec
+    }
+
     /// For a chain.
     pub fn link(self: &Arc<Self>) -> Link {
         Link {

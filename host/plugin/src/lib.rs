@@ -35,6 +35,7 @@ mod processor;
 mod refusal;
 mod runtime;
 mod schema;
+mod script;
 mod store;
 
 pub use artifact::Form;
@@ -49,6 +50,7 @@ pub use manifest::Manifest;
 pub use options::RuntimeOptions;
 pub use refusal::Refusal;
 pub use runtime::{Runtime, RuntimeError};
+pub use script::{FUEL_PER_MILLISECOND, Moment, Script};
 pub use store::{
     BindingStore, DropReasons, HistogramReading, Kv, KvError, MAX_KEY, MAX_NAMES, MAX_REASONS, MAX_VALUE,
     Metrics, Reading, Value,

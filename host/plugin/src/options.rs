@@ -1,6 +1,8 @@
 //! What the runtime as a whole may use.
 
+use crate::script::Script;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Settings of the one engine of a process.
@@ -23,6 +25,9 @@ pub struct RuntimeOptions {
     pub kv_bytes: usize,
     /// The most keys that it holds.
     pub kv_keys: usize,
+    /// What plugins are told of time and chance, and that fuel ends their calls; `None`: the machine's clocks do, and its generator is
+    /// asked.
+    pub script: Option<Arc<Script>>,
 }
 
 impl Default for RuntimeOptions {
@@ -37,6 +42,7 @@ impl Default for RuntimeOptions {
             stack: 512 << 10,
             kv_bytes: 64 << 20,
             kv_keys: 1_000_000,
+            script: None,
         }
     }
 }

@@ -65,7 +65,7 @@ impl Runtime {
             cache,
             compiler: Compiler::new(&options),
             modules: Modules::default(),
-            clock: Clock::start(),
+            clock: Clock::start(options.script.as_ref()),
             ticker,
             compilations: AtomicU64::new(0),
             options,
@@ -88,6 +88,10 @@ impl Runtime {
 
     /// Has epochs counted from now on: to be called before anything runs that they are to stop.
     pub(crate) fn count_epochs(&self) {
+        if self.0.options.script.is_some() {
+            // Fuel stops it, and no clock is looked at.
+            return;
+        }
         let Ticker { wanted, thread } = &self.0.ticker;
         if !wanted.swap(true, Ordering::Release) {
             thread.unpark();
@@ -103,7 +107,7 @@ impl Runtime {
     }
 
     pub(crate) fn clock(&self) -> Clock {
-        self.0.clock
+        self.0.clock.clone()
     }
 
     pub(crate) fn compile(&self, component: Vec<u8>) -> Result<Component, Refusal> {
@@ -124,7 +128,10 @@ fn config(options: &RuntimeOptions) -> Config {
     let mut config = Config::new();
     config
         .concurrency_support(false)
-        .epoch_interruption(true)
+        .epoch_interruption(options.script.is_none())
+        .consume_fuel(options.script.is_some())
+        // Floats of one machine have other bits where they are no numbers than those of another.
+        .cranelift_nan_canonicalization(options.script.is_some())
         .max_wasm_stack(options.stack)
         .memory_init_cow(true)
         .parallel_compilation(options.compile_threads > 1)
