@@ -8,7 +8,9 @@ mod admin;
 mod cli;
 mod log;
 mod plugin_command;
+mod record;
 mod remote;
+mod replay;
 mod run;
 mod send;
 mod tap;
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
         Command::Plugin(command) => plugin_command::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Send(options) => send::run(&options),
         Command::Tap(options) => tap_command::run(&options),
+        Command::Record(options) => record::run(&options),
+        Command::Replay(options) => Ok(replay::run(&options)),
     };
     done.unwrap_or_else(|error| {
         eprintln!("weir: {}", in_one_line(&error));

@@ -2,6 +2,7 @@
 
 mod connections;
 mod metrics;
+mod record;
 mod tap;
 
 use crate::run::Shared;
@@ -95,7 +96,8 @@ pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) {
     let mut guarded = Router::new()
         .route("/metrics", get(metrics))
         .route("/v1/plugins", get(plugins))
-        .route("/v1/tap", get(tap::tap));
+        .route("/v1/tap", get(tap::tap))
+        .route("/v1/record", get(record::record));
     if let Some(token) = bound.token {
         guarded = guarded.route_layer(middleware::from_fn_with_state(token, require_token));
     }
