@@ -201,7 +201,12 @@ async fn another_version_shows_where_it_differs() {
     assert!(masked.out.contains("- **** it\n        + #### it"), "{}", masked.out);
     assert!(masked.out.contains("1  payload"), "{}", masked.out);
 
-    let trapping = replay(&file, &artifact::guest("panic"), &["--binding", "filter", "--json"]);
+    // Settings of the recorded binding that the new version cannot have.
+    let unfit = replay(&file, &artifact::guest("panic"), &["--binding", "filter"]);
+    assert!(unfit.code == 2 && unfit.err.contains("--config FILE gives it others"), "{}", unfit.err);
+    fs::write(&settings, "").unwrap();
+    let options = ["--binding", "filter", "--config", config, "--json"];
+    let trapping = replay(&file, &artifact::guest("panic"), &options);
     assert_eq!(trapping.code, 1, "{}{}", trapping.out, trapping.err);
     let shown: Vec<Value> = trapping.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let summary = shown.last().unwrap();

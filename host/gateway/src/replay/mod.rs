@@ -59,7 +59,12 @@ fn replay(options: &Replay, out: &mut dyn Write) -> anyhow::Result<bool> {
     let cache = crate::run::default_cache();
     let runtime =
         Runtime::new(RuntimeOptions { cache, script: Some(script.clone()), ..RuntimeOptions::default() })?;
-    let mut new = Stage::prepare(&runtime, &script, &options.plugin, &bound.new, &header)?;
+    let mut new = Stage::prepare(&runtime, &script, &options.plugin, &bound.new, &header).map_err(
+        |error| match options.config {
+            None => error.context("with the settings that were recorded (--config FILE gives it others)"),
+            Some(_) => error,
+        },
+    )?;
     let mut old = match &options.against {
         Some(file) => Some(Stage::prepare(&runtime, &script, file, &bound.old, &header)?),
         None => None,

@@ -57,9 +57,9 @@ impl Seen {
     }
 
     /// For a call.
-    pub(super) fn lend(&self, session: Session) -> Option<(SessionId, Attributes)> {
+    pub(super) fn lend(&self, session: Session) -> (SessionId, Attributes) {
         let of = self.sessions.get(&session);
-        Some((convert::id(session), of.map(|of| of.now.clone()).unwrap_or_default()))
+        (convert::id(session), of.map(|of| of.now.clone()).unwrap_or_default())
     }
 
     /// Before a call that was recorded: what others have changed since the one before.

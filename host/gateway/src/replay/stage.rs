@@ -166,7 +166,7 @@ impl Stage {
 
     fn open(&mut self, session: Session) -> Option<Outcome> {
         let info = self.infos.get(&session)?.clone();
-        self.call.session = self.seen.lend(session);
+        self.call.session = Some(self.seen.lend(session));
         Some(self.run(|instance, call| {
             Ok(match instance.open(&info, call)? {
                 Ok(()) => None,
@@ -194,7 +194,7 @@ impl Stage {
             hops: 0,
             pressed: false,
         };
-        self.call.session = self.seen.lend(session);
+        self.call.session = Some(self.seen.lend(session));
         let begun = Instant::now();
         let outcome = self.run(|instance, call| instance.message(&message, call).map(Some));
         self.took.push(begun.elapsed().as_nanos() as u64);
@@ -202,7 +202,7 @@ impl Stage {
     }
 
     fn close(&mut self, session: Session, code: u16, reason: &str) -> Outcome {
-        self.call.session = self.seen.lend(session);
+        self.call.session = Some(self.seen.lend(session));
         let end = Rejection { code, reason: reason.into() };
         let outcome =
             self.run(|instance, call| instance.close(convert::id(session), &end, call).map(|()| None));
