@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Fuel that stands for a millisecond of a deadline: about one unit an instruction of WebAssembly. It is what a fast core does, so that
-/// a call that was in time when it was recorded is in time when it is replayed; one that loops ends on every machine at the same
-/// instruction.
+/// Fuel that stands for a millisecond of a deadline: about one unit an instruction of WebAssembly. It is more than most cores get
+/// through, so that a call that was in time when it was recorded is in time when it is replayed; one that loops ends on every machine
+/// at the same instruction.
 pub const FUEL_PER_MILLISECOND: u64 = 3_000_000;
 
 /// What plugins of one runtime see of time and chance, told before each call: the same calls with the same script give the same

@@ -256,49 +256,35 @@ impl Loading<'_> {
     }
 }
 
-/// What is told of a file beside its messages, for people.
 impl Tape {
+    /// What is told of a file beside its messages, for people.
     pub(super) fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        let mut note = |count: u64, text: String| {
-            if count > 0 {
-                notes.push(text);
-            }
-        };
-        note(u64::from(self.end.is_none()), "the file was cut short: what is whole of it is replayed".into());
-        note(
-            self.lost,
-            format!("{} messages, openings or ends of sessions are missing in the file", self.lost),
-        );
-        let before = self.sessions_before;
-        note(
-            before,
-            format!(
-                "{before} of the sessions were open before the recording began: their on-open is not called, and what the plugin kept of them elsewhere than in attributes is not known"
+        let numbers = [
+            (self.lost, "missing in the file, of messages, openings and ends of sessions"),
+            (
+                self.sessions_before,
+                "sessions that were open when the recording began: no on-open is called, and what the plugin kept of them \
+                 elsewhere than in attributes is not known",
             ),
-        );
-        note(
-            self.left_out,
-            format!(
-                "{} messages are not in the file with their payloads and are not replayed",
-                self.left_out
-            ),
-        );
-        note(self.not_reached, format!("{} messages did not reach the plugin", self.not_reached));
-        note(
-            self.not_asked,
-            format!(
-                "for {} messages nothing like it was called: it is compared with forward",
-                self.not_asked
-            ),
-        );
-        let hides = self.header.redaction.hides();
-        note(u64::from(hides), "values are redacted: the plugin sees \"[redacted]\" in their places".into());
-        let generations: Vec<_> = self.generations.iter().map(u64::to_string).collect();
-        note(
-            generations.len().saturating_sub(1) as u64,
-            format!("the binding changed during the recording: generations {}", generations.join(", ")),
-        );
+            (self.left_out, "messages without their payloads in the file, not replayed"),
+            (self.not_reached, "messages that did not reach the plugin"),
+            (self.not_asked, "messages for which nothing like it was called, compared with forward"),
+        ];
+        let told = numbers.into_iter().filter(|(number, _)| *number > 0);
+        let mut notes: Vec<_> = told.map(|(number, what)| format!("{number} {what}")).collect();
+        if self.end.is_none() {
+            notes.push("the file was cut short: what is whole of it is replayed".into());
+        }
+        if self.header.redaction.hides() {
+            notes.push("values are redacted: the plugin sees \"[redacted]\" in their places".into());
+        }
+        if self.generations.len() > 1 {
+            let generations: Vec<_> = self.generations.iter().map(u64::to_string).collect();
+            notes.push(format!(
+                "the binding changed during the recording: generations {}",
+                generations.join(", ")
+            ));
+        }
         notes
     }
 }
