@@ -15,6 +15,7 @@ pub mod peer;
 pub mod process;
 pub mod raw;
 pub mod stamp;
+pub mod webtransport;
 
 pub use gateway::Gateway;
 pub use metrics::Metrics;

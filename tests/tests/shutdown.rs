@@ -12,19 +12,22 @@ fn gateway(drain: &str) -> Gateway {
              limits = {{ queue = \"16MiB\" }}\n"
         )
     };
-    let listeners = [("ws", "websocket"), ("tcp", "tcp"), ("quic", "quic")].map(listener).concat();
+    let listeners = [("ws", "websocket"), ("tcp", "tcp"), ("quic", "quic"), ("wt", "webtransport")]
+        .map(listener)
+        .concat();
     let config = format!(
         "[admin]\nbind = \"127.0.0.1:0\"\n[runtime]\nworkers = 2\ndrain = {{ {drain} }}\n{listeners}"
     );
     Gateway::start(&config, &[("passthrough.wasm", artifact::plugin("passthrough"))])
 }
 
-async fn clients(gateway: &Gateway) -> [(&'static str, Client); 3] {
+async fn clients(gateway: &Gateway) -> [(&'static str, Client); 4] {
     let at = |name: &str| -> SocketAddr { gateway.address(name) };
     [
         ("ws", Client::websocket(at("ws"), "/").await.unwrap()),
         ("tcp", Client::tcp(at("tcp"), u32be()).await.unwrap()),
         ("quic", Client::quic(at("quic")).await.unwrap()),
+        ("wt", Client::webtransport(at("wt"), "/").await.unwrap()),
     ]
 }
 
@@ -47,10 +50,10 @@ async fn a_signal_delivers_what_is_under_way_and_tells_clients() {
         // Five megabytes each, that nobody reads: more than the kernel keeps.
         let received = |gateway: &Gateway| gateway.metrics().sum("messages_received", &[]);
         let before = {
-            weir_tests::wait_for("all received", || received(&gateway) == 1500);
+            weir_tests::wait_for("all received", || received(&gateway) == 2000);
             gateway.metrics()
         };
-        assert!(before.sum("messages_delivered", &[]) < 1500, "{signal}: some are under way: {before}");
+        assert!(before.sum("messages_delivered", &[]) < 2000, "{signal}: some are under way: {before}");
         gateway.signal(signal);
         for (name, client) in &mut clients {
             for number in 0..500 {
@@ -59,13 +62,16 @@ async fn a_signal_delivers_what_is_under_way_and_tells_clients() {
                 assert!(message.starts_with(format!("{number} ").as_bytes()), "{name}, {number}");
             }
             assert_eq!(client.next().await.unwrap(), going_away(name), "{name}");
+            if let Client::WebTransport(session) = client {
+                assert!(session.drained, "it is told before it is closed");
+            }
         }
         drop(clients);
         assert_eq!(gateway.wait().code(), Some(0), "{signal}");
         // There is nobody left to ask for counters; each session's end says what it had.
         let log = gateway.log();
         let ends: Vec<_> = log.iter().filter(|line| line["message"] == "session closed").collect();
-        assert_eq!(ends.len(), 3, "{signal}");
+        assert_eq!(ends.len(), 4, "{signal}");
         for end in ends {
             assert_eq!((&end["reason"], &end["code"]), (&"shutdown".into(), &1001.into()), "{end}");
             assert_eq!((&end["inbound"], &end["outbound"]), (&500.into(), &500.into()), "{end}");
@@ -90,8 +96,8 @@ async fn readiness_fails_first_and_a_second_signal_ends_at_once() {
     let mut late = Client::tcp(gateway.address("tcp"), u32be()).await.unwrap();
     late.send(b"late").await.unwrap();
     assert_eq!(late.message().await.unwrap(), "late");
-    let metrics = gateway.settle("all delivered", |metrics| metrics.sum("messages_delivered", &[]) == 4);
-    assert_eq!(metrics.sum("messages_received", &[]), 4);
+    let metrics = gateway.settle("all delivered", |metrics| metrics.sum("messages_delivered", &[]) == 5);
+    assert_eq!(metrics.sum("messages_received", &[]), 5);
     let began = Instant::now();
     gateway.signal("TERM");
     assert_eq!(gateway.wait().code(), Some(1));
@@ -111,7 +117,7 @@ async fn the_drain_window_ends_for_those_who_do_not_read() {
     weir_tests::wait_for("all received", || gateway.metrics().sum("messages_received", &[]) == 1000);
     let began = Instant::now();
     gateway.signal("TERM");
-    for at in [0, 2] {
+    for at in [0, 2, 3] {
         let (name, client) = &mut clients[at];
         assert_eq!(client.next().await.unwrap(), going_away(name), "{name}");
     }

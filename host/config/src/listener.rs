@@ -15,7 +15,7 @@ pub struct Listener {
     pub bind: SocketAddr,
     /// What is spoken there.
     pub protocol: Protocol,
-    /// `None`: plain, or for QUIC (then `bind` is loopback) a self-signed certificate made at start.
+    /// `None`: plain, or for QUIC and WebTransport (then `bind` is loopback) a self-signed certificate made at start.
     pub tls: Option<TlsFiles>,
     /// The bindings that its messages meet.
     pub chain: ChainSpec,
@@ -23,7 +23,7 @@ pub struct Listener {
     pub route: RouteSpec,
     /// Groups that each session is in from the beginning.
     pub join: Vec<String>,
-    /// What a session may use. `message` bounds WebSocket and QUIC; over TCP it equals the framing's maximum.
+    /// What a session may use. `message` bounds all but TCP; over TCP it equals the framing's maximum.
     pub limits: Limits,
     /// Where a payload says what it is about; present whenever the limits conflate.
     pub conflate: Option<Pointer>,
@@ -98,6 +98,22 @@ pub enum Protocol {
         /// Of every message.
         kind: Kind,
     },
+    /// WebTransport over HTTP/3.
+    WebTransport {
+        /// Of the request for a session; begins with `/`.
+        path: String,
+        /// As for WebSocket.
+        origins: Vec<String>,
+        /// Of every message.
+        kind: Kind,
+    },
+}
+
+impl Protocol {
+    /// Whether it is spoken over UDP, by QUIC, which is always encrypted.
+    pub const fn is_quic(&self) -> bool {
+        matches!(self, Self::Quic { .. } | Self::WebTransport { .. })
+    }
 }
 
 /// The files of a TLS server. None has been opened yet.

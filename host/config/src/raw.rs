@@ -216,17 +216,17 @@ pub(crate) struct Listener {
     /// tcp: how bytes become frames. Left out: `{ type = "length", prefix = "u32be", max = "1MiB" }`.
     #[schemars(with = "Framing")]
     pub(crate) framing: Option<Spanned<Framing>>,
-    /// tcp and quic: what messages are. WebSocket frames and checked framing say it themselves.
+    /// tcp, quic and webtransport: what messages are. WebSocket frames and checked framing say it themselves.
     #[schemars(extend("default" = "binary"))]
     pub(crate) kind: Field<KindWord>,
     /// PROXY protocol before the first byte.
     #[schemars(extend("default" = "off"))]
     pub(crate) proxy_protocol: Field<ProxyWord>,
-    /// websocket: the path of the upgrade request; begins with `/`.
+    /// websocket and webtransport: the path of the request; begins with `/`.
     #[schemars(extend("default" = "/"))]
     pub(crate) path: Field<String>,
-    /// websocket: pages that may connect, as `scheme://host[:port]`. Required when cookies are read; left out: the same origin and
-    /// clients that are no browsers.
+    /// websocket and webtransport: pages that may connect, as `scheme://host[:port]`. Required when cookies are read; left out: the same
+    /// origin and clients that are no browsers.
     #[schemars(with = "Vec<String>", extend("default" = []))]
     pub(crate) origins: List<String>,
     /// websocket: those that may be agreed on. Of several, the first that the client asks for.
@@ -239,7 +239,7 @@ pub(crate) struct Listener {
     /// websocket: compression of messages (RFC 7692) with clients that offer it. It costs some 10 µs and more a message.
     #[schemars(extend("default" = "off"))]
     pub(crate) compression: Field<Compression>,
-    /// TLS. Left out: plain, and for quic on loopback a self-signed certificate.
+    /// TLS. Left out: plain, and for quic and webtransport on loopback a self-signed certificate.
     #[schemars(with = "ListenerTls")]
     pub(crate) tls: Option<Spanned<ListenerTls>>,
     /// The bindings that its messages meet, in inbound order; or "auto": every plugin of the directory, ordered by file name.
@@ -331,7 +331,8 @@ pub(crate) struct Limits {
     /// From accept to the end of the TLS or QUIC handshake; from 100 ms to 10 minutes.
     #[schemars(extend("default" = "10s"))]
     pub(crate) handshake_timeout: Field<Time>,
-    /// websocket: from the end of TLS, or from accept without TLS, to the end of the HTTP upgrade; from 100 ms to 10 minutes.
+    /// websocket and webtransport: from the end of the handshake, or from accept without TLS, to the end of the request for a session;
+    /// from 100 ms to 10 minutes.
     #[schemars(extend("default" = "10s"))]
     pub(crate) upgrade_timeout: Field<Time>,
     /// Silence after which a session is closed; "0s": never. Longer than `ping_interval`.
@@ -358,7 +359,7 @@ pub(crate) struct Limits {
     /// For how long a client may take nothing at all of what waits for it, at most a day; "0s": as long as it likes.
     #[schemars(extend("default" = "30s"))]
     pub(crate) write_timeout: Field<Time>,
-    /// websocket and quic: bytes of a message, at most 256 MiB. Over tcp the framing's `max` says it.
+    /// websocket, quic and webtransport: bytes of a message, at most 256 MiB. Over tcp the framing's `max` says it.
     #[schemars(extend("default" = "1MiB"))]
     pub(crate) message: Field<Size>,
     /// websocket: fragments of a message.

@@ -138,7 +138,7 @@ words! {
         Tcp = "tcp",
         WebSocket = "websocket",
         Quic = "quic",
-        #not_yet "webtransport" => "use \"websocket\" or \"quic\"",
+        WebTransport = "webtransport",
     }
 }
 

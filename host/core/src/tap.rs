@@ -115,7 +115,7 @@ pub struct Record {
     pub order: u64,
     /// The worker of its session.
     pub worker: WorkerId,
-    /// Where its session is connected.
+    /// Where its session was connected when it met its fate.
     pub listener: ListenerId,
     /// The session whose client sent it (inbound) or will receive it (outbound).
     pub session: SessionId,

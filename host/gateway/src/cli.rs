@@ -42,6 +42,10 @@ pub(crate) enum Command {
     /// Filters narrow it down: of each that is given, one of its values must fit; of different ones, all. On a terminal a message is a
     /// line for people; elsewhere it is one of JSON.
     Tap(TapOptions),
+    /// Shows what a running gateway does, live: listeners, plugins, the sessions with the most messages.
+    ///
+    /// In a pipe it prints a page for each interval. Keys: c, u, p, m, f, n sort by calls, cpu, p99, memory, failures, name; q quits.
+    Top(TopOptions),
 }
 
 /// Which gateway a command asks.
@@ -55,6 +59,30 @@ pub(crate) struct Remote {
     /// A file with the token that it wants, instead of that of the configuration
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TopOptions {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    /// Prints one page and ends
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// One line of JSON for each interval
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Between two looks
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    pub(crate) interval: f64,
+    /// What decides the order of plugins: calls, cpu, p99, memory, failures, name
+    #[arg(long, value_name = "COLUMN", default_value = "calls")]
+    pub(crate) sort: String,
+    /// How many of the loudest sessions are shown; counting them costs each message a little, 0 leaves it
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    pub(crate) sessions: usize,
+    /// Columns of a page, where standard output is no terminal
+    #[arg(long, default_value_t = 100)]
+    pub(crate) width: usize,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ mod run;
 mod send;
 mod tap;
 mod tap_command;
+mod top_command;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Plugin(command) => plugin_command::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Send(options) => send::run(&options),
         Command::Tap(options) => tap_command::run(&options),
+        Command::Top(options) => top_command::run(&options),
         Command::Record(options) => record::run(&options),
         Command::Replay(options) => Ok(replay::run(&options)),
     };

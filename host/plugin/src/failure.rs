@@ -2,6 +2,7 @@
 
 use crate::deadline::{fuel_of, limit};
 use crate::host_interfaces::{Breach, Host};
+use crate::symbols::MARK;
 use std::fmt::Write as _;
 use wasmtime::{Error, Trap, WasmBacktrace};
 use weir_core::{Failure, FailureCause};
@@ -73,10 +74,14 @@ fn frames(detail: &mut String, trace: &WasmBacktrace) {
     let names: Vec<_> = trace
         .frames()
         .iter()
-        .map(|frame| match frame.func_name() {
-            // Without the hash at its end.
-            Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
-            None => format!("function {}", frame.func_index()),
+        .map(|frame| {
+            let name = match frame.func_name() {
+                // Without the hash at its end.
+                Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+                None => format!("function {}", frame.func_index()),
+            };
+            // For `wasm-tools addr2line`, and for what is found in the file's own debug information.
+            frame.module_offset().map_or(name.clone(), |offset| format!("{name}{MARK}{offset:x}"))
         })
         .collect();
     for (at, name) in from_own_code(&names).iter().take(FRAMES).enumerate() {

@@ -83,6 +83,16 @@ impl Generation {
         &self.store
     }
 
+    /// The text of one of its failures with places in the sources; `None`: its file has no debug information. May take a while: not for a worker's thread.
+    pub fn locate(&self, detail: &str) -> Option<String> {
+        self.module.symbols.as_ref().map(|symbols| symbols.locate(detail))
+    }
+
+    /// Whether [`Generation::locate`] has anything to say.
+    pub fn has_places(&self) -> bool {
+        self.module.symbols.is_some()
+    }
+
     /// What the workers count, one set for each.
     pub fn stats(&self) -> &Arc<[CallStats]> {
         &self.stats

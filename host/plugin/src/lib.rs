@@ -37,6 +37,7 @@ mod runtime;
 mod schema;
 mod script;
 mod store;
+mod symbols;
 
 pub use artifact::Form;
 pub use cache::CacheError;

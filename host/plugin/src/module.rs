@@ -4,6 +4,7 @@ use crate::artifact::{Artifact, Facts};
 use crate::digest::Digest;
 use crate::refusal::Refusal;
 use crate::runtime::Runtime;
+use crate::symbols::Symbols;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -13,6 +14,8 @@ use wasmtime::component::Component;
 pub(crate) struct Module {
     pub(crate) facts: Facts,
     pub(crate) component: Component,
+    /// Where its file has debug information.
+    pub(crate) symbols: Option<Symbols>,
 }
 
 impl fmt::Debug for Module {
@@ -55,6 +58,7 @@ impl Runtime {
         }
         let Artifact { facts, component } = Artifact::read(bytes, most)?;
         check(&facts)?;
+        let symbols = Symbols::read(&component);
         let kept = self.cache().and_then(|cache| cache.load(self.engine(), &facts.digest));
         let component = if let Some(component) = kept {
             component
@@ -65,7 +69,7 @@ impl Runtime {
             }
             component
         };
-        let module = Arc::new(Module { facts, component });
+        let module = Arc::new(Module { facts, component, symbols });
         self.modules().insert(&module);
         Ok(module)
     }

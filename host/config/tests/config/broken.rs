@@ -116,7 +116,7 @@ fn each_is_told_where_and_what() {
                 "{LISTENER}heartbeat = \"frame\"\nlimits.pong_floor = \"9s\"\nlimits.degraded = \"drop\""
             ),
             &[
-                "6:13: `heartbeat` = \"frame\" needs tcp with length or checked framing and kind = \"binary\", and this is websocket (WebSocket and QUIC ask with frames of their own; leave it \"off\")",
+                "6:13: `heartbeat` = \"frame\" needs tcp with length or checked framing and kind = \"binary\", and this is websocket (WebSocket, QUIC and WebTransport ask with frames of their own; leave it \"off\")",
                 "7:21: `pong_floor` must be from 1ms to 8s, not 9s",
                 "8:19: `degraded` cannot be \"drop\" (it is \"keep\" or \"reconnect\")",
             ],
@@ -260,6 +260,27 @@ fn each_is_told_where_and_what() {
             ],
         ),
         (
+            LISTENER.replace("websocket", "webtransport").replace("127.0.0.1", "0.0.0.0"),
+            &[
+                "1:1: a webtransport listener off loopback needs `tls` with `cert` and `key` (on loopback a self-signed certificate is made at start)",
+            ],
+        ),
+        (
+            format!("{LISTENER}{}", LISTENER.replace("\"l\"", "\"m\"")).replace("websocket", "webtransport"),
+            &["8:8: 127.0.0.1:1 over udp is taken already (the first is at 3:8)"],
+        ),
+        (
+            LISTENER.replace("websocket", "webtransport")
+                + "subprotocols = [\"v1\"]\ncompression = \"permessage-deflate\"\nframing = { type = \"line\", max = 1 }\npath = \"wt\"\nlimits.fragments = 1",
+            &[
+                "6:16: `subprotocols` belongs to websocket listeners; this one is webtransport",
+                "7:15: `compression` belongs to websocket listeners; this one is webtransport",
+                "8:11: `framing` belongs to tcp listeners; this one is webtransport",
+                "9:8: `path` must begin with \"/\", not \"wt\" (write \"/wt\")",
+                "10:20: `fragments` belongs to websocket listeners; this one is webtransport",
+            ],
+        ),
+        (
             LISTENER.replace("127.0.0.1:1", "127.0.0.1:7900") + "[admin]\nbind = \"127.0.0.1:7900\"",
             &["3:8: 127.0.0.1:7900 over tcp is taken already (the first is at 7:8)"],
         ),
@@ -310,9 +331,9 @@ fn each_is_told_where_and_what() {
         (
             format!("{TCP}path = \"/\"\norigins = []\nlimits.message = 5\nlimits.fragments = 5"),
             &[
-                "6:8: `path` belongs to websocket listeners; this one is tcp",
-                "7:11: `origins` belongs to websocket listeners; this one is tcp",
-                "8:18: `message` belongs to websocket and quic listeners (over tcp it is `max` of `framing`); this one is tcp",
+                "6:8: `path` belongs to websocket and webtransport listeners; this one is tcp",
+                "7:11: `origins` belongs to websocket and webtransport listeners; this one is tcp",
+                "8:18: `message` belongs to websocket, quic and webtransport listeners (over tcp it is `max` of `framing`); this one is tcp",
                 "9:20: `fragments` belongs to websocket listeners; this one is tcp",
             ],
         ),
@@ -320,7 +341,7 @@ fn each_is_told_where_and_what() {
             format!("{LISTENER}framing = {{ type = \"line\", max = 1 }}\nkind = \"text\""),
             &[
                 "6:11: `framing` belongs to tcp listeners; this one is websocket",
-                "7:8: `kind` belongs to tcp and quic listeners (WebSocket frames say it themselves); this one is websocket",
+                "7:8: `kind` belongs to tcp, quic and webtransport listeners (WebSocket frames say it themselves); this one is websocket",
             ],
         ),
         (

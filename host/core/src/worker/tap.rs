@@ -240,6 +240,10 @@ impl State {
         let Some(tapped) = &mut self.tap else { return };
         if let Some((mut record, _)) = tapped.open.remove(&key) {
             record.fate = fate;
+            // It may have gone with its session to another listener while it was held.
+            if let Some(session) = self.conns.get(key.0).and_then(Conn::session) {
+                record.listener = session.listener;
+            }
             tapped.tap.take(record);
         }
     }

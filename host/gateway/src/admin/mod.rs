@@ -4,6 +4,7 @@ mod connections;
 mod metrics;
 mod record;
 mod tap;
+mod top;
 
 use crate::run::Shared;
 use anyhow::Context;
@@ -90,6 +91,7 @@ pub(crate) fn read_token(path: &Path) -> anyhow::Result<Arc<str>> {
 pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Metrics(shared.clone())));
+    tokio::spawn(top::tidy(shared.clone()));
     let admin = Arc::new(Served { shared, registry });
     // Whether the gateway lives and is ready is asked by those who have no token.
     let open = Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz));
@@ -97,6 +99,7 @@ pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) {
         .route("/metrics", get(metrics))
         .route("/v1/plugins", get(plugins))
         .route("/v1/tap", get(tap::tap))
+        .route("/v1/top", get(top::top))
         .route("/v1/record", get(record::record));
     if let Some(token) = bound.token {
         guarded = guarded.route_layer(middleware::from_fn_with_state(token, require_token));

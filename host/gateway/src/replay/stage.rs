@@ -244,7 +244,8 @@ impl Stage {
             Err(Failure { cause, detail }) => Outcome {
                 answer: Answer::Failed { cause: cause.label().into() },
                 effects: Vec::new(),
-                detail: Some(detail.into()),
+                // With the places in its sources, where the file has them.
+                detail: Some(self.generation.locate(&detail).unwrap_or_else(|| detail.into())),
                 nanoseconds: None,
                 fuel,
             },

@@ -21,7 +21,7 @@ pub(crate) struct Assembly {
     pub(crate) listeners: Vec<ListenerSpec>,
     pub(crate) clusters: Vec<Arc<Cluster>>,
     pub(crate) runtime: Runtime,
-    /// Made where a QUIC listener has no certificate.
+    /// Made where a listener over QUIC has no certificate.
     pub(crate) self_signed: Option<SelfSigned>,
     /// For sessions that wait for their clients.
     pub(crate) tokens: Arc<Tokens>,
@@ -44,7 +44,7 @@ pub(crate) fn assemble(config: &Config) -> anyhow::Result<Assembly> {
                 let files = Files { cert, key, client_ca, tickets };
                 Some(tls::load(&files).with_context(|| format!("listener \"{}\"", listener.name))?)
             }
-            None if matches!(listener.protocol, weir_config::Protocol::Quic { .. }) => {
+            None if listener.protocol.is_quic() => {
                 let made = match self_signed.take() {
                     Some(made) => made,
                     None => tls::self_signed().context("cannot make a self-signed certificate")?,
@@ -103,6 +103,13 @@ fn protocol(protocol: &weir_config::Protocol) -> weir_transport::Protocol {
             }
         }
         weir_config::Protocol::Quic { kind } => weir_transport::Protocol::Quic { kind: *kind },
+        weir_config::Protocol::WebTransport { path, origins, kind } => {
+            weir_transport::Protocol::WebTransport {
+                path: path.clone(),
+                origins: (!origins.is_empty()).then(|| origins.clone()),
+                kind: *kind,
+            }
+        }
     }
 }
 
@@ -149,6 +156,7 @@ pub(crate) fn listener_policies(
             weir_config::Protocol::Tcp { .. } => Transport::Tcp,
             weir_config::Protocol::WebSocket { .. } => Transport::WebSocket,
             weir_config::Protocol::Quic { .. } => Transport::Quic,
+            weir_config::Protocol::WebTransport { .. } => Transport::WebTransport,
         },
         chain: weir_core::Chain::default(),
         route: match &listener.route {

@@ -1,7 +1,7 @@
 //! What the workers, the keeper of the plugins and the admin server have in common.
 
 use super::overload::{Beat, View};
-use crate::tap::{Redaction, Views};
+use crate::tap::{Loudest, Redaction, Views};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde_json::json;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) began: SystemTime,
     /// Who looks on messages.
     pub(crate) views: Arc<Views>,
+    /// Who has the most of them.
+    pub(crate) loudest: Loudest,
     /// What nobody is shown of them.
     pub(crate) redaction: Redaction,
     /// What `/readyz` says.

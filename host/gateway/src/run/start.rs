@@ -8,7 +8,7 @@ use super::overload::{self, Beat, View};
 use super::shared::Shared;
 use super::signals::Signals;
 use super::worker::{self, Seat, Stage};
-use crate::tap::Redaction;
+use crate::tap::{Loudest, Redaction};
 use crate::{admin, log};
 use anyhow::Context;
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -62,6 +62,7 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
         cluster_names: config.clusters.iter().map(|cluster| cluster.name.clone()).collect(),
         began: SystemTime::now(),
         views: Arc::default(),
+        loudest: Loudest::default(),
         redaction: Redaction::of(&config.tap),
         ready: AtomicBool::new(false),
         overload: View::default(),

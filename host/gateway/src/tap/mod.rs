@@ -6,6 +6,7 @@
 mod client;
 mod filter;
 mod line;
+mod loudest;
 mod onlooker;
 mod query;
 mod redact;
@@ -13,6 +14,7 @@ mod redact;
 pub(crate) use client::{Client, Feed};
 pub(crate) use filter::Filter;
 pub(crate) use line::Lines;
+pub(crate) use loudest::Loudest;
 pub(crate) use onlooker::attend;
 pub(crate) use query::Query;
 pub(crate) use redact::Redaction;

@@ -152,6 +152,9 @@ impl<L: Link> Session<L> {
         {
             worker.path(self.id, path);
         }
+        if worker.is_draining() {
+            self.link.going(cx);
+        }
         let mut pass = Pass::new();
         loop {
             let moved = match worker.status(self.id) {

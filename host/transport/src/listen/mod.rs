@@ -80,6 +80,23 @@ pub enum Protocol {
         /// What messages are.
         kind: Kind,
     },
+    /// WebTransport over HTTP/3 (draft-ietf-webtrans-http3): a connection is a session, and its streams and datagrams are as those of
+    /// QUIC.
+    WebTransport {
+        /// The only path that is a session. A query after it is the client's to add.
+        path: String,
+        /// As for WebSocket.
+        origins: Option<Vec<String>>,
+        /// What messages are.
+        kind: Kind,
+    },
+}
+
+impl Protocol {
+    /// Whether it is spoken over UDP, by QUIC.
+    pub const fn is_quic(&self) -> bool {
+        matches!(self, Self::Quic { .. } | Self::WebTransport { .. })
+    }
 }
 
 /// A listener as all workers share it.
@@ -139,7 +156,7 @@ impl Gate {
         }
     }
 
-    /// The answer to a WebSocket client that is refused for this reason.
+    /// The answer to a client of HTTP that is refused for this reason.
     pub(crate) fn unavailable(&self, reason: CloseReason) -> Unavailable {
         let random = self.local.with(Worker::random);
         Unavailable::new(reason, self.overload.retry(), random)

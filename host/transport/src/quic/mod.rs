@@ -3,20 +3,23 @@
 mod config;
 mod link;
 mod offload;
+mod ways;
 
 pub(crate) use config::{endpoint, server_config};
+pub(crate) use link::QuicLink;
+pub(crate) use ways::{Next, Ways, lost, open};
 
 use crate::drive::Unread;
 use crate::listen::{Admission, Gate, Protocol, Rate};
 use crate::resume::{PATIENCE, first};
-use crate::tls;
-pub(crate) use link::QuicLink;
+use crate::{tls, webtransport};
 use quinn::crypto::rustls::HandshakeData;
 use quinn::{Connecting, Connection, ConnectionError, Endpoint};
 use rustls::pki_types::CertificateDer;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use ways::Plain;
 use weir_codec::{Decoder, Framing, Prefix, Wire};
 use weir_core::{CloseReason, Kind, Opening, TlsInfo};
 
@@ -43,9 +46,16 @@ pub(crate) async fn run(gate: &Rc<Gate>, endpoint: &Endpoint) {
             continue;
         }
         rate.ready().await;
-        let Ok(admission) = gate.admit(peer) else {
-            incoming.refuse();
-            continue;
+        let admission = match gate.admit(peer) {
+            Ok(admission) => admission,
+            Err(reason) => {
+                if matches!(gate.spec().protocol, Protocol::WebTransport { .. }) {
+                    webtransport::refuse(gate, incoming, reason);
+                } else {
+                    incoming.refuse();
+                }
+                continue;
+            }
         };
         match incoming.accept() {
             Err(error) => gate.refuse(reason(&error)),
@@ -75,20 +85,36 @@ async fn handshake(gate: &Gate, connecting: Connecting, admission: Admission) ->
         .await
         .map_err(|_| CloseReason::HandshakeTimeout)?
         .map_err(|error| reason(&error))?;
-    let kind = match &gate.spec().protocol {
-        Protocol::Quic { kind } => *kind,
-        Protocol::Tcp { .. } | Protocol::WebSocket { .. } => Kind::Binary,
-    };
+    match &gate.spec().protocol {
+        Protocol::WebTransport { kind, .. } => webtransport::open(gate, connection, *kind, admission).await,
+        Protocol::Quic { kind } => {
+            let ways = Plain::new(connection.clone());
+            begin(gate, connection, ways, *kind, Vec::new(), admission).await
+        }
+        Protocol::Tcp { .. } | Protocol::WebSocket { .. } => Err(CloseReason::Protocol),
+    }
+}
+
+/// Begins the session of a connection on which everything was said that comes before. `request`: see [`Opening::request`].
+pub(crate) async fn begin<W: Ways>(
+    gate: &Gate,
+    connection: Connection,
+    ways: W,
+    kind: Kind,
+    request: Vec<(Box<str>, Box<str>)>,
+    admission: Admission,
+) -> Result<(), CloseReason> {
+    let limits = &gate.spec().limits;
     let framing = Arc::new(Framing::Length { prefix: Prefix::U32Be, max: limits.message });
     let opening = Opening {
         listener: gate.spec().id,
         peer: connection.remote_address().to_string().into(),
         tls: Some(info(&connection)),
-        request: Vec::new(),
+        request,
         wire: Wire::Framed(Arc::clone(&framing)),
         hello: None,
     };
-    let mut link = QuicLink::new(connection, Arc::clone(&framing), kind, limits.message);
+    let mut link = QuicLink::new(connection, ways, Arc::clone(&framing), kind, limits.message);
     if gate.spec().resume.is_none() {
         gate.begin(opening, link, Unread::default(), admission);
         return Ok(());
@@ -105,7 +131,7 @@ fn info(connection: &Connection) -> TlsInfo {
     tls::of_parts(name.as_deref(), alpn.as_deref(), client.as_deref().and_then(|chain| chain.first()))
 }
 
-fn reason(error: &ConnectionError) -> CloseReason {
+pub(crate) fn reason(error: &ConnectionError) -> CloseReason {
     match error {
         ConnectionError::TimedOut => CloseReason::HandshakeTimeout,
         ConnectionError::ApplicationClosed(_) | ConnectionError::Reset => CloseReason::ClientReset,
