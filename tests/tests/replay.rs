@@ -172,7 +172,7 @@ async fn what_was_recorded_replays_the_same() {
         let done = replay(&file, &plugin, &["--binding", binding]);
         assert_eq!(done.code, 0, "{}{}", done.out, done.err);
         assert!(done.out.contains(" the same, 0 different"), "{}", done.out);
-        assert!(done.out.contains("1 sessions that were open"), "{}", done.out);
+        assert!(done.out.contains("1 session open when"), "{}", done.out);
     }
     let two = replay(&file, &artifact::plugin("wordfilter"), &[]);
     assert_eq!(two.code, 2);
@@ -272,7 +272,7 @@ async fn what_is_redacted_is_not_in_the_file() {
     let done = replay(&file, &artifact::plugin("wordfilter"), &["--binding", "filter"]);
     assert_eq!(done.code, 0, "{}{}", done.out, done.err);
     assert!(
-        done.out.contains("values are redacted") && done.out.contains("4 messages without their payloads"),
+        done.out.contains("values are redacted") && done.out.contains("4 messages without payload"),
         "{}",
         done.out
     );
@@ -368,7 +368,7 @@ async fn what_does_not_fit_is_counted_in_the_file() {
     let end = all.last().unwrap();
     assert_eq!((end["why"].as_str(), end["lost"].as_u64()), (Some("stopped"), Some(lost)));
     let done = replay(&file, &artifact::plugin("passthrough"), &[]);
-    assert!(done.out.contains(&format!("{lost} missing in the file")), "{}{}", done.out, done.err);
+    assert!(done.out.contains(&format!("{lost} records missing in the file")), "{}{}", done.out, done.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]

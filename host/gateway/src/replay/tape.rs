@@ -1,6 +1,7 @@
 //! A recording as one plugin lived through it: the calls of it in the order in which they were made.
 
 use super::compare::Outcome;
+use super::show::count;
 use std::collections::{BTreeSet, HashSet};
 use std::io::BufRead;
 use weir_core::Directions;
@@ -260,18 +261,20 @@ impl Tape {
     /// What is told of a file beside its messages, for people.
     pub(super) fn notes(&self) -> Vec<String> {
         let numbers = [
-            (self.lost, "missing in the file, of messages, openings and ends of sessions"),
+            (self.lost, "record", "missing in the file: messages, openings or ends of sessions"),
             (
                 self.sessions_before,
-                "sessions that were open when the recording began: no on-open is called, and what the plugin kept of them \
-                 elsewhere than in attributes is not known",
+                "session",
+                "open when the recording began: no on-open is called, and what the plugin kept of it elsewhere than in attributes is \
+                 not known",
             ),
-            (self.left_out, "messages without their payloads in the file, not replayed"),
-            (self.not_reached, "messages that did not reach the plugin"),
-            (self.not_asked, "messages for which nothing like it was called, compared with forward"),
+            (self.left_out, "message", "without payload in the file, not replayed"),
+            (self.not_reached, "message", "kept from the plugin by others"),
+            (self.not_asked, "message", "for which nothing like it was called, compared with forward"),
         ];
-        let told = numbers.into_iter().filter(|(number, _)| *number > 0);
-        let mut notes: Vec<_> = told.map(|(number, what)| format!("{number} {what}")).collect();
+        let told = numbers.into_iter().filter(|(number, ..)| *number > 0);
+        let mut notes: Vec<_> =
+            told.map(|(number, what, which)| format!("{} {which}", count(number, what))).collect();
         if self.end.is_none() {
             notes.push("the file was cut short: what is whole of it is replayed".into());
         }
