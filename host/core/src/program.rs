@@ -68,6 +68,8 @@ pub struct Call {
     pub effects: Vec<Effect>,
     /// How long the call took, in nanoseconds; set by the instance.
     pub nanoseconds: u64,
+    /// What the call used of its fuel, where fuel is counted: about one unit an instruction. Set by the instance.
+    pub fuel: u64,
 }
 
 /// Why a call gave no answer.

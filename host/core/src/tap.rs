@@ -22,6 +22,7 @@ use crate::id::{BindingId, Lane, ListenerId, SessionId, WorkerId};
 use crate::message::{Direction, Kind, Message, Payload};
 use crate::program::{FailureCause, SessionInfo};
 use crate::reason::DropReason;
+use crate::snapshot::Link;
 use crate::time::Time;
 use crate::verdict::{Effect, Forwarding, Rejection, Target, Verdict};
 use bytes::Bytes;
@@ -42,11 +43,22 @@ pub trait Tap: fmt::Debug {
     /// A message was wanted, and there was no room for its record.
     fn missed(&mut self) {}
 
-    /// A session opened on a listener with a chain: what its plugins are about to learn of it.
-    fn opened(&mut self, _at: Time, _listener: ListenerId, _session: &SessionInfo) {}
+    /// A session opened: what its plugins are about to learn of it, if there are any.
+    fn opened(&mut self, _at: Time, _order: u64, _listener: ListenerId, _session: &SessionInfo) {}
+
+    /// One of them has learnt it, and answered: to forward is to welcome, to close is to refuse.
+    fn told(&mut self, _listener: ListenerId, _session: SessionId, _meeting: Meeting) {}
 
     /// A session ended: what the plugins of its chain are about to learn of it. Messages that were held have met their fates.
-    fn ended(&mut self, _at: Time, _session: SessionId, _said: &Rejection) {}
+    fn ended(
+        &mut self,
+        _at: Time,
+        _order: u64,
+        _listener: ListenerId,
+        _session: SessionId,
+        _said: &Rejection,
+    ) {
+    }
 }
 
 /// How much of a message is wanted.
@@ -98,6 +110,9 @@ pub struct Record {
     pub mark: u64,
     /// When it came to its chain: the time of the worker's turn.
     pub time: Time,
+    /// When that was among all that the tap of the worker saw: each opening, message, meeting and end has its number, in the order in
+    /// which they happened.
+    pub order: u64,
     /// The worker of its session.
     pub worker: WorkerId,
     /// Where its session was connected when it met its fate.
@@ -162,6 +177,10 @@ pub struct Meeting {
     pub name: Arc<str>,
     /// Which version of it answered.
     pub generation: u64,
+    /// When: the time of the worker's turn.
+    pub time: Time,
+    /// See [`Record::order`].
+    pub order: u64,
     /// What it decided, its new payload left out; or why there is no answer. What becomes of the message then is the binding's `on_failure`.
     pub answer: Result<Verdict, FailureCause>,
     /// The payload that it put in the place of the one before.
@@ -187,9 +206,32 @@ pub enum Fate {
     Dropped(DropReason),
 }
 
+impl Meeting {
+    /// What is known of every one.
+    pub(crate) fn new(
+        link: &Link,
+        (time, order): (Time, u64),
+        answer: Result<Verdict, FailureCause>,
+    ) -> Self {
+        Self {
+            binding: link.binding,
+            name: link.name.clone(),
+            generation: link.generation,
+            time,
+            order,
+            answer,
+            changed: None,
+            nanoseconds: 0,
+            released: false,
+            effects: Vec::new(),
+            attributes: None,
+        }
+    }
+}
+
 impl Record {
     pub(crate) fn begin(
-        now: Time,
+        (now, order): (Time, u64),
         worker: WorkerId,
         listener: ListenerId,
         message: &Message<'_>,
@@ -198,6 +240,7 @@ impl Record {
         Self {
             mark: depth.mark,
             time: now,
+            order,
             worker,
             listener,
             session: message.session,

@@ -3,6 +3,7 @@
 use crate::tap::Query;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The hidden command that the gateway starts itself with, to compile a plugin.
 pub(crate) const COMPILE: &str = "compile-plugin";
@@ -36,6 +37,16 @@ pub(crate) enum Command {
         #[arg(allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Records messages of a running gateway's listener, with what each plugin decided, into a file for `weir replay`.
+    ///
+    /// It ends when one of its bounds is reached, or with Ctrl-C. What is secret stays in the gateway: --redact for places in JSON,
+    /// --no-payload for everything that clients say.
+    Record(Record),
+    /// Runs recorded messages through another version of a plugin, and shows where its verdicts differ.
+    ///
+    /// Exits with 0 where nothing is different, with 1 where something is, and with 2 where it cannot be run. The same file and the same
+    /// plugin give the same output, to the byte.
+    Replay(Replay),
     /// Sends lines to a gateway, or to any server that speaks the same, and prints what it answers.
     Send(Send),
     /// Shows messages of a running gateway as they pass, with what each plugin decided and where they went.
@@ -212,6 +223,75 @@ pub(crate) enum PluginCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Record {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    /// Which one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) listener: String,
+    /// A file that is not there yet, or - for standard output; NAME.jsonl if nothing is said
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// How long the file may be
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = crate::record::size)]
+    pub(crate) max_bytes: u64,
+    /// How many messages it may have
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
+    pub(crate) max_messages: u64,
+    /// For how long
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = crate::record::time)]
+    pub(crate) time: Duration,
+    /// What may wait in the gateway while this end is slow; what does not fit is counted in the file
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = crate::record::size)]
+    pub(crate) buffer: u64,
+    /// Leaves out the value at this place of JSON payloads, such as /password or /cards/*/number. Payloads that are no JSON are then left
+    /// out as a whole, and so are values of attributes that plugins set
+    #[arg(long, value_name = "POINTER")]
+    pub(crate) redact: Vec<String>,
+    /// With --redact: an attribute whose values are recorded all the same
+    #[arg(long, value_name = "NAME")]
+    pub(crate) keep_attribute: Vec<String>,
+    /// Leaves out all payloads: to be looked at, not to be replayed
+    #[arg(long)]
+    pub(crate) no_payload: bool,
+    /// Leaves out the plugins' configuration
+    #[arg(long)]
+    pub(crate) no_config: bool,
+    /// Records headers that say who a client is (authorization, cookie, …) and the query of its path too
+    #[arg(long)]
+    pub(crate) credentials: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// What `weir record` wrote.
+    pub(crate) file: PathBuf,
+    /// The version to try: a .wasm file.
+    #[arg(long, value_name = "WASM")]
+    pub(crate) plugin: PathBuf,
+    /// Its settings, as they lie beside a plugin in its directory (config, grants, limits). Without it, those that were recorded; limits
+    /// and grants that it does not say are as recorded.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// In the place of which binding of the recorded chain it stands; needed where that has several.
+    #[arg(long, value_name = "NAME", conflicts_with = "added")]
+    pub(crate) binding: Option<String>,
+    /// It stands in no one's place: it is one more, before all others.
+    #[arg(long)]
+    pub(crate) added: bool,
+    /// Compare with this version, replayed in the same way with the settings that were recorded, and not with the recorded verdicts:
+    /// then what was before the recording began makes no difference.
+    #[arg(long, value_name = "WASM")]
+    pub(crate) against: Option<PathBuf>,
+    /// One JSON object a line: a head, each difference, a summary.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How many differences are shown; all are counted.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) show: u64,
 }
 
 #[derive(Debug, Args)]

@@ -8,8 +8,10 @@ mod admin;
 mod cli;
 mod log;
 mod plugin_command;
+mod record;
 mod reload;
 mod remote;
+mod replay;
 mod run;
 mod send;
 mod tap;
@@ -42,6 +44,8 @@ fn main() -> ExitCode {
         Command::Send(options) => send::run(&options),
         Command::Tap(options) => tap_command::run(&options),
         Command::Top(options) => top_command::run(&options),
+        Command::Record(options) => record::run(&options),
+        Command::Replay(options) => Ok(replay::run(&options)),
     };
     done.unwrap_or_else(|error| {
         eprintln!("weir: {}", in_one_line(&error));

@@ -18,6 +18,8 @@ type Made = Mutex<BTreeMap<usize, Engine>>;
 pub(crate) struct Engines {
     made: Arc<Made>,
     parallel: bool,
+    /// Whether fuel ends calls, and no clock is looked at.
+    fuelled: bool,
     ticker: Ticker,
 }
 
@@ -28,11 +30,11 @@ struct Ticker {
 }
 
 impl Engines {
-    /// Starts the ticker. `parallel`: whether compiling takes several threads.
-    pub(crate) fn new(parallel: bool) -> std::io::Result<Self> {
+    /// Starts the ticker. `parallel`: whether compiling takes several threads; `fuelled`: whether fuel ends calls, not time.
+    pub(crate) fn new(parallel: bool, fuelled: bool) -> std::io::Result<Self> {
         let made = Arc::new(Made::default());
         let ticker = Ticker::start(Arc::downgrade(&made))?;
-        Ok(Self { made, parallel, ticker })
+        Ok(Self { made, parallel, fuelled, ticker })
     }
 
     /// The engine whose calls have a stack of so many bytes.
@@ -41,7 +43,7 @@ impl Engines {
         if let Some(engine) = made.get(&stack) {
             return Ok(engine.clone());
         }
-        let engine = Engine::new(&config(stack, self.parallel))?;
+        let engine = Engine::new(&config(stack, self.parallel, self.fuelled))?;
         made.insert(stack, engine.clone());
         Ok(engine)
     }
@@ -49,7 +51,7 @@ impl Engines {
     /// Has epochs counted from now on: to be called before anything runs that they are to stop.
     pub(crate) fn count_epochs(&self) {
         let Ticker { wanted, thread } = &self.ticker;
-        if !wanted.swap(true, Ordering::Release) {
+        if !self.fuelled && !wanted.swap(true, Ordering::Release) {
             thread.unpark();
         }
     }
@@ -57,11 +59,14 @@ impl Engines {
 
 /// An engine's settings. Memories keep the default reservation of 4 GiB with guards, so that no access is checked; instances are
 /// made on demand, because a pool saves microseconds on what happens once a reload, and would bound how many bindings there can be.
-pub(crate) fn config(stack: usize, parallel: bool) -> Config {
+pub(crate) fn config(stack: usize, parallel: bool, fuelled: bool) -> Config {
     let mut config = Config::new();
     config
         .concurrency_support(false)
-        .epoch_interruption(true)
+        .epoch_interruption(!fuelled)
+        .consume_fuel(fuelled)
+        // Floats of one machine have other bits where they are no numbers than those of another.
+        .cranelift_nan_canonicalization(fuelled)
         .max_wasm_stack(stack)
         .memory_init_cow(true)
         .parallel_compilation(parallel)

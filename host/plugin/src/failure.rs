@@ -1,6 +1,7 @@
 //! From an error of the engine to whose fault it was.
 
-use crate::host_interfaces::{Breach, Host, Phase};
+use crate::deadline::{fuel_of, limit};
+use crate::host_interfaces::{Breach, Host};
 use crate::symbols::MARK;
 use crate::store::{Budget, KvError};
 use std::fmt::Write as _;
@@ -55,11 +56,16 @@ fn classify(error: &Error, host: &Host) -> (FailureCause, String) {
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => {
-            let deadline = match host.phase {
-                Phase::Setup => host.limits.setup_deadline,
-                Phase::Call => host.limits.deadline,
-            };
-            (FailureCause::Deadline, format!("it ran past its deadline of {} ms", deadline.as_millis()))
+            (FailureCause::Deadline, format!("it ran past its deadline of {} ms", limit(host).as_millis()))
+        }
+        Some(Trap::OutOfFuel) => {
+            let limit = limit(host);
+            let detail = format!(
+                "it used up {} of fuel, which stand for its deadline of {} ms",
+                fuel_of(limit),
+                limit.as_millis()
+            );
+            (FailureCause::Deadline, detail)
         }
         Some(Trap::StackOverflow) => (FailureCause::Stack, "it recursed too deeply".into()),
         _ if host.limiter.refused() == Some(Budget::Table) => (

@@ -109,6 +109,11 @@ impl Generation {
         self.quarantine.is_on()
     }
 
+    /// What it was made for.
+    pub fn spec(&self) -> &BindingSpec {
+        &self.spec
+    }
+
     /// For a chain.
     pub fn link(self: &Arc<Self>) -> Link {
         Link {

@@ -1,7 +1,7 @@
 //! A plugin instance of one worker.
 
 use crate::contract::v0_1::{self, Converter};
-use crate::deadline::begin;
+use crate::deadline::{begin, fuel_used};
 use crate::failure::failure;
 use crate::generation::Started;
 use crate::host_interfaces::{Host, Phase};
@@ -52,6 +52,7 @@ impl PluginInstance {
         host.session = call.session.take();
         std::mem::swap(&mut host.effects, &mut call.effects);
         let answer = run(&mut self.started);
+        call.fuel = fuel_used(&self.started.store);
         let host = self.started.store.data_mut();
         call.session = host.session.take();
         std::mem::swap(&mut host.effects, &mut call.effects);

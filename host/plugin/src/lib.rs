@@ -38,6 +38,7 @@ mod processor;
 mod refusal;
 mod runtime;
 mod schema;
+mod script;
 mod store;
 mod symbols;
 mod trust;
@@ -55,6 +56,7 @@ pub use manifest::Manifest;
 pub use options::{CompileIn, RuntimeOptions};
 pub use refusal::Refusal;
 pub use runtime::{Runtime, RuntimeError};
+pub use script::{FUEL_PER_MILLISECOND, Moment, Script};
 pub use store::{
     BindingStore, Budget, DropReasons, HistogramReading, Kv, KvError, MAX_KEY, MAX_NAMES, MAX_REASONS,
     MAX_VALUE, Metrics, Reading, Room, Value,

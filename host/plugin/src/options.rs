@@ -1,7 +1,9 @@
 //! What the runtime as a whole may use.
 
+use crate::script::Script;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Settings of the one runtime of a process.
@@ -22,6 +24,9 @@ pub struct RuntimeOptions {
     pub compile_threads: usize,
     /// How many workers make instances: counters are kept for each.
     pub workers: usize,
+    /// What plugins are told of time and chance, and that fuel ends their calls; `None`: the machine's clocks do, and its generator is
+    /// asked.
+    pub script: Option<Arc<Script>>,
 }
 
 /// Where what strangers wrote is read and compiled.
@@ -47,6 +52,7 @@ impl Default for RuntimeOptions {
             compile_memory: 512 << 20,
             compile_threads: cores.div_ceil(2),
             workers: 1,
+            script: None,
         }
     }
 }

@@ -43,7 +43,7 @@ impl Runtime {
     /// Starts the engine and its ticker.
     pub fn new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
         let cache = options.cache.as_deref().map(Cache::open).transpose()?;
-        let engines = Engines::new(options.compile_threads > 1)?;
+        let engines = Engines::new(options.compile_threads > 1, options.script.is_some())?;
         // What cannot be made at all is noticed now, not with the first plugin.
         let stack = crate::limits::PluginLimits::default().stack_size();
         engines.of(stack).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
@@ -52,7 +52,7 @@ impl Runtime {
             cache,
             compiler: Compiler::new(&options),
             modules: Modules::default(),
-            clock: Clock::start(),
+            clock: Clock::start(options.script.as_ref()),
             compilations: AtomicU64::new(0),
             options,
         })))
@@ -89,7 +89,7 @@ impl Runtime {
     }
 
     pub(crate) fn clock(&self) -> Clock {
-        self.0.clock
+        self.0.clock.clone()
     }
 }
 

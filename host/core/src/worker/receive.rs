@@ -144,7 +144,7 @@ impl State {
         for group in &policy.join {
             self.groups.join(&mut self.conns, &self.seat.directory, id, group);
         }
-        if !policy.chain.links().is_empty() {
+        if !policy.chain.links().is_empty() || self.tap.is_some() {
             let info = SessionInfo {
                 id,
                 listener: policy.name.clone(),
@@ -189,6 +189,7 @@ impl State {
                 &mut self.call,
                 |instance, call| instance.open(info, call),
             );
+            self.tap_told(id, link, &answer);
             let worker = usize::from(self.seat.worker.0);
             match answer {
                 Ok(Ok(())) => {

@@ -8,7 +8,7 @@ use crate::program::{Failure, SessionInfo};
 use crate::reason::DropReason;
 use crate::snapshot::{Link, Route, Snapshot};
 use crate::tap::{Depth, Fate, Glimpse, MAX_OPEN, Meeting, Record, Tap, apart};
-use crate::verdict::{Rejection, Target, Verdict};
+use crate::verdict::{Forwarding, Rejection, Target, Verdict};
 use crate::{BindingId, ListenerId};
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -18,6 +18,15 @@ use std::collections::HashMap;
 pub(crate) struct Tapped {
     tap: Box<dyn Tap>,
     open: HashMap<Key, (Record, Depth)>,
+    /// See [`Record::order`].
+    order: u64,
+}
+
+impl Tapped {
+    fn next(&mut self) -> u64 {
+        self.order += 1;
+        self.order
+    }
 }
 
 /// Which message: session, direction, number.
@@ -26,7 +35,7 @@ type Key = (SessionId, Direction, u64);
 impl Worker {
     /// Has messages looked at from now on, or no longer. The one before is dropped, with the records of messages still under way.
     pub fn tap(&mut self, tap: Option<Box<dyn Tap>>) {
-        self.state.tap = tap.map(|tap| Box::new(Tapped { tap, open: HashMap::new() }));
+        self.state.tap = tap.map(|tap| Box::new(Tapped { tap, open: HashMap::new(), order: 0 }));
     }
 }
 
@@ -60,17 +69,9 @@ impl State {
         let key = (parcel.session, parcel.direction, parcel.sequence);
         let Some((record, depth)) = tapped.open.get_mut(&key) else { return };
         let (verdict, changed) = apart(verdict, *depth);
-        record.meetings.push(Meeting {
-            binding: by,
-            name: link.name.clone(),
-            generation: link.generation,
-            answer: Ok(verdict),
-            changed,
-            nanoseconds: 0,
-            released: true,
-            effects: Vec::new(),
-            attributes: None,
-        });
+        tapped.order += 1;
+        let meeting = Meeting::new(link, (self.now, tapped.order), Ok(verdict));
+        record.meetings.push(Meeting { changed, released: true, ..meeting });
     }
 
     /// Where an inbound message is to go, for [`State::tap_routed`] when it has gone; `None`: nobody looks.
@@ -147,14 +148,46 @@ impl State {
     /// The plugins of a chain are about to learn of a session.
     pub(crate) fn tap_opened(&mut self, listener: ListenerId, session: &SessionInfo) {
         if let Some(tapped) = &mut self.tap {
-            tapped.tap.opened(self.now, listener, session);
+            let order = tapped.next();
+            tapped.tap.opened(self.now, order, listener, session);
         }
     }
 
+    /// One of them has learnt it, and its effects are still in the call's hand.
+    pub(crate) fn tap_told(
+        &mut self,
+        id: SessionId,
+        link: &Link,
+        answer: &Result<Result<(), Rejection>, Failure>,
+    ) {
+        if self.tap.is_none() {
+            return;
+        }
+        let Some(listener) = self.conns.get(id).and_then(Conn::session).map(|session| session.listener)
+        else {
+            return;
+        };
+        let Some(tapped) = &mut self.tap else { return };
+        let answer = match answer {
+            Ok(Ok(())) => Ok(Verdict::Forward(Forwarding::default())),
+            Ok(Err(said)) => Ok(Verdict::Close(said.clone())),
+            Err(failure) => Err(failure.cause),
+        };
+        let order = tapped.next();
+        let meeting = Meeting {
+            effects: self.call.effects.clone(),
+            attributes: self.call.session.as_ref().map(|(_, attributes)| attributes.clone()),
+            nanoseconds: self.call.nanoseconds,
+            ..Meeting::new(link, (self.now, order), answer)
+        };
+        tapped.tap.told(listener, id, meeting);
+    }
+
     /// They are about to learn that it ended.
-    pub(crate) fn tap_ended(&mut self, session: SessionId, said: &Rejection) {
+    pub(crate) fn tap_ended(&mut self, listener: ListenerId, session: SessionId, said: &Rejection) {
         if let Some(tapped) = &mut self.tap {
-            tapped.tap.ended(self.now, session, said);
+            let order = tapped.next();
+            tapped.tap.ended(self.now, order, listener, session, said);
         }
     }
 
@@ -170,7 +203,8 @@ impl State {
             tapped.tap.missed();
             return;
         }
-        let record = Record::begin(self.now, self.seat.worker, listener, message, depth);
+        let moment = (self.now, tapped.next());
+        let record = Record::begin(moment, self.seat.worker, listener, message, depth);
         tapped.open.insert(key, (record, depth));
     }
 
@@ -187,20 +221,17 @@ impl State {
             Err(failure) => (Err(failure.cause), None),
         };
         let call = &self.call;
+        tapped.order += 1;
         record.meetings.push(Meeting {
-            binding: link.binding,
-            name: link.name.clone(),
-            generation: link.generation,
-            answer,
             changed,
             nanoseconds: call.nanoseconds,
-            released: false,
             effects: if depth.effects { call.effects.clone() } else { Vec::new() },
             attributes: call
                 .session
                 .as_ref()
                 .filter(|_| depth.effects)
                 .map(|(_, attributes)| attributes.clone()),
+            ..Meeting::new(link, (self.now, tapped.order), answer)
         });
     }
 

@@ -2,6 +2,7 @@
 
 mod connections;
 mod metrics;
+mod record;
 mod tap;
 mod top;
 
@@ -99,6 +100,7 @@ pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) {
         .route("/v1/plugins", get(plugins))
         .route("/v1/tap", get(tap::tap))
         .route("/v1/top", get(top::top))
+        .route("/v1/record", get(record::record))
         .route("/v1/config/reload", post(reload));
     if let Some(token) = bound.token {
         guarded = guarded.route_layer(middleware::from_fn_with_state(token, require_token));

@@ -6,8 +6,8 @@ use hyper::body::{Body, Incoming};
 use std::future::poll_fn;
 use std::pin::Pin;
 
-/// The longest line, in bytes: more than any gateway writes.
-const LONGEST: usize = 16 << 20;
+/// The longest line, in bytes: more than any gateway writes, of the longest messages and all that was made of them.
+const LONGEST: usize = 1 << 30;
 
 /// The lines of an answer, as they come.
 #[derive(Debug)]

@@ -96,7 +96,7 @@ pub(crate) fn plugin_runtime(plugins: &Plugins, workers: usize) -> anyhow::Resul
 }
 
 /// The user's cache directory; `None` where the system has no such place.
-fn default_cache() -> Option<PathBuf> {
+pub(crate) fn default_cache() -> Option<PathBuf> {
     etcetera::base_strategy::choose_base_strategy().ok().map(|base| base.cache_dir().join("weir/modules"))
 }
 

@@ -18,7 +18,7 @@ mod signals;
 mod start;
 mod worker;
 
-pub(crate) use assemble::plugin_runtime;
+pub(crate) use assemble::{default_cache, plugin_runtime};
 pub(crate) use check::check;
 pub(crate) use load::load;
 pub(crate) use shared::{BindingView, Shared};

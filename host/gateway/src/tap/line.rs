@@ -151,6 +151,8 @@ mod tests {
             binding: BindingId(0),
             name: "p".into(),
             generation: 3,
+            time: Time(1_500_000),
+            order: 2,
             answer,
             changed,
             nanoseconds: 5,
@@ -176,6 +178,7 @@ mod tests {
         let record = Record {
             mark: 0,
             time: Time(1_500_000),
+            order: 1,
             worker: WorkerId(1),
             listener: ListenerId(0),
             session: SessionId::from_raw(0x10_0000_0001),

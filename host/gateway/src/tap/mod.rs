@@ -24,7 +24,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
-use weir_core::{Depth, Glimpse, ListenerId, Record, Rejection, SessionId, SessionInfo, Time, WorkerId};
+use weir_core::{
+    Depth, Glimpse, ListenerId, Meeting, Record, Rejection, SessionId, SessionInfo, Time, WorkerId,
+};
 
 /// The most viewers at once: each costs every message a look.
 pub(crate) const MAX_VIEWERS: usize = 16;
@@ -41,10 +43,13 @@ pub(crate) trait Viewer: fmt::Debug + Send + Sync {
     fn missed(&self) {}
 
     /// A session opened on a listener with a chain.
-    fn opened(&self, _at: Time, _listener: ListenerId, _session: &SessionInfo) {}
+    fn opened(&self, _at: Time, _order: u64, _listener: ListenerId, _session: &SessionInfo) {}
+
+    /// A plugin has learnt it, and answered.
+    fn told(&self, _listener: ListenerId, _session: SessionId, _meeting: &Meeting) {}
 
     /// A session ended.
-    fn ended(&self, _at: Time, _session: SessionId, _said: &Rejection) {}
+    fn ended(&self, _at: Time, _order: u64, _listener: ListenerId, _session: SessionId, _said: &Rejection) {}
 }
 
 /// What a viewer wants of a message.

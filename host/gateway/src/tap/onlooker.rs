@@ -5,7 +5,9 @@ use arc_swap::ArcSwap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use weir_core::{Depth, Glimpse, ListenerId, Record, Rejection, SessionId, SessionInfo, Tap, Time, WorkerId};
+use weir_core::{
+    Depth, Glimpse, ListenerId, Meeting, Record, Rejection, SessionId, SessionInfo, Tap, Time, WorkerId,
+};
 use weir_transport::Local;
 
 #[derive(Debug)]
@@ -67,11 +69,16 @@ impl Tap for Onlooker {
         self.viewers.load().iter().for_each(|(_, viewer)| viewer.missed());
     }
 
-    fn opened(&mut self, at: Time, listener: ListenerId, session: &SessionInfo) {
-        self.viewers.load().iter().for_each(|(_, viewer)| viewer.opened(at, listener, session));
+    fn opened(&mut self, at: Time, order: u64, listener: ListenerId, session: &SessionInfo) {
+        self.viewers.load().iter().for_each(|(_, viewer)| viewer.opened(at, order, listener, session));
     }
 
-    fn ended(&mut self, at: Time, session: SessionId, said: &Rejection) {
-        self.viewers.load().iter().for_each(|(_, viewer)| viewer.ended(at, session, said));
+    fn told(&mut self, listener: ListenerId, session: SessionId, meeting: Meeting) {
+        self.viewers.load().iter().for_each(|(_, viewer)| viewer.told(listener, session, &meeting));
+    }
+
+    fn ended(&mut self, at: Time, order: u64, listener: ListenerId, session: SessionId, said: &Rejection) {
+        let viewers = self.viewers.load();
+        viewers.iter().for_each(|(_, viewer)| viewer.ended(at, order, listener, session, said));
     }
 }

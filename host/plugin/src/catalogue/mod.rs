@@ -166,6 +166,11 @@ impl Catalogue {
         }
     }
 
+    /// What the clock that plugins see as monotonic says, in milliseconds.
+    pub fn monotonic(&self) -> u64 {
+        self.runtime.clock().monotonic()
+    }
+
     /// The generation that serves for a binding, whatever its state.
     pub fn serving(&self, binding: &str) -> Option<Arc<Generation>> {
         self.lock().get(binding)?.serving().cloned()

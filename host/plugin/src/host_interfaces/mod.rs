@@ -15,6 +15,7 @@ use crate::deadline::Deadline;
 use crate::limiter::Limiter;
 use crate::limits::PluginLimits;
 use crate::store::{BindingStore, Reason, Series};
+use random::Chance;
 use std::collections::HashMap;
 use std::sync::Arc;
 use weir_core::{Attributes, CallStats, Directory, Effect, SessionId, WorkerId};
@@ -31,6 +32,7 @@ pub(crate) struct Host {
     pub(crate) stats: Arc<[CallStats]>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) clock: Clock,
+    chance: Chance,
     /// Whose instance it is; `None` while a generation is tried.
     pub(crate) worker: Option<WorkerId>,
     pub(crate) binding: Arc<str>,
@@ -99,6 +101,7 @@ impl Host {
             store,
             stats,
             directory,
+            chance: Chance::of(clock.script()),
             clock,
             worker,
             binding,

@@ -8,3 +8,4 @@ mod instances;
 mod limits;
 mod refusals;
 mod rig;
+mod scripted;

@@ -49,11 +49,11 @@ impl Tap for Onlooker {
         self.lines.lock().unwrap().push("missed".into());
     }
 
-    fn opened(&mut self, _: Time, _: ListenerId, session: &SessionInfo) {
+    fn opened(&mut self, _: Time, _: u64, _: ListenerId, session: &SessionInfo) {
         self.lines.lock().unwrap().push(format!("opened {}", session.listener));
     }
 
-    fn ended(&mut self, _: Time, _: SessionId, said: &Rejection) {
+    fn ended(&mut self, _: Time, _: u64, _: ListenerId, _: SessionId, said: &Rejection) {
         self.lines.lock().unwrap().push(format!("ended {}", said.code));
     }
 }
@@ -205,4 +205,74 @@ fn held_messages_are_as_many_as_there_is_room_for() {
         bench.worker.received(*id, Lane::ONLY, Kind::Text, Payload::Borrowed(b"x"));
     }
     assert_eq!(seen(&lines), ["missed"]);
+}
+
+/// Keeps what happened with its place in the order.
+#[derive(Debug)]
+struct Order(Arc<Mutex<Vec<(u64, String)>>>);
+
+impl Order {
+    fn push(&self, order: u64, what: String) {
+        self.0.lock().unwrap().push((order, what));
+    }
+}
+
+impl Tap for Order {
+    fn wants(&mut self, _: &Glimpse<'_>) -> Option<Depth> {
+        Some(Depth { payload: usize::MAX, effects: true, mark: 0 })
+    }
+
+    fn take(&mut self, record: Record) {
+        let way = if record.direction == Direction::Inbound { "in" } else { "out" };
+        self.push(record.order, format!("{way} {}", record.sequence));
+        for meeting in record.meetings {
+            self.push(meeting.order, format!("{way} {} {}", record.sequence, meeting.name));
+        }
+    }
+
+    fn opened(&mut self, _: Time, order: u64, _: ListenerId, _: &SessionInfo) {
+        self.push(order, "opened".into());
+    }
+
+    fn told(&mut self, _: ListenerId, _: SessionId, meeting: crate::Meeting) {
+        assert!(meeting.attributes.is_some(), "what it saw of the session");
+        self.push(meeting.order, format!("told {} {:?}", meeting.name, meeting.answer.map(|_| ())));
+    }
+
+    fn ended(&mut self, _: Time, order: u64, _: ListenerId, _: SessionId, _: &Rejection) {
+        self.push(order, "ended".into());
+    }
+}
+
+#[test]
+fn calls_can_be_put_into_their_order() {
+    let mut bench = echo(vec![orders().link(0), Plugin::mark("!").both().link(1)]);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    bench.worker.tap(Some(Box::new(Order(seen.clone()))));
+    let id = bench.open(0);
+    bench.say(id, "a");
+    bench.say(id, "close");
+    let mut seen = seen.lock().unwrap().clone();
+    // The record of an echo comes before that of the message that it is an echo of.
+    assert!(
+        seen.iter().position(|(_, what)| what == "out 1") < seen.iter().position(|(_, what)| what == "in 1")
+    );
+    seen.sort();
+    let order: Vec<_> = seen.iter().map(|(_, what)| what.as_str()).collect();
+    assert_eq!(
+        order,
+        [
+            "opened",
+            "told orders Ok(())",
+            "told ! Ok(())",
+            "in 1",
+            "in 1 orders",
+            "in 1 !",
+            "out 1",
+            "out 1 !",
+            "in 2",
+            "in 2 orders",
+            "ended"
+        ]
+    );
 }
