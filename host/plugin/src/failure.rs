@@ -2,8 +2,8 @@
 
 use crate::deadline::{fuel_of, limit};
 use crate::host_interfaces::{Breach, Host};
-use crate::symbols::MARK;
 use crate::store::{Budget, KvError};
+use crate::symbols::MARK;
 use std::fmt::Write as _;
 use wasmtime::{Error, Trap, WasmBacktrace};
 use weir_core::{Failure, FailureCause};

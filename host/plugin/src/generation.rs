@@ -18,7 +18,8 @@ use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use weir_core::{
-    BindingId, CallStats, CallTotals, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure, Program, Quarantine, Seat, WorkerId,
+    BindingId, CallStats, CallTotals, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure,
+    Program, Quarantine, Seat, WorkerId,
 };
 
 /// One use of a plugin file, as the configuration says it.

@@ -8,7 +8,8 @@ use crate::host_interfaces::{Host, Phase};
 use crate::processor::Sampler;
 use std::time::Instant;
 use weir_core::{
-    Call, CallStats, Failure, FailureCause, Instance, Kind, Message, Rejection, SessionId, SessionInfo, Verdict, Worn,
+    Call, CallStats, Failure, FailureCause, Instance, Kind, Message, Rejection, SessionId, SessionInfo,
+    Verdict, Worn,
 };
 
 pub(crate) struct PluginInstance {

@@ -1,11 +1,12 @@
 //! In whose place the new version stands, and what it is given.
 
+use crate::run::spec_of;
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::time::Duration;
 use weir_config::{Grant, PluginSettings};
 use weir_core::{BindingId, OnFailure};
-use weir_plugin::{BindingSpec, Capability, Grants, PluginLimits};
+use weir_plugin::{BindingSpec, PluginLimits};
 use weir_recording::{Header, Plugin};
 
 /// Where it stands in the chain that was recorded.
@@ -108,6 +109,7 @@ fn settings(plugin: &Plugin) -> anyhow::Result<PluginSettings> {
         deadline: Duration::from_micros(plugin.limits.deadline_us),
         max_output: whole(plugin.limits.max_output),
         max_effects: whole(plugin.limits.max_effects),
+        max_table: whole(plugin.limits.table_elements),
         ..PluginSettings::default()
     })
 }
@@ -116,36 +118,14 @@ fn settings(plugin: &Plugin) -> anyhow::Result<PluginSettings> {
 fn limits(plugin: &Plugin) -> PluginLimits {
     PluginLimits {
         setup_deadline: Duration::from_micros(plugin.limits.setup_deadline_us),
-        table_elements: usize::try_from(plugin.limits.table_elements).unwrap_or(usize::MAX),
         ..PluginLimits::default()
     }
 }
 
 fn spec(name: &str, limits: &PluginLimits, settings: &PluginSettings) -> BindingSpec {
-    let granted = |capability: &Capability| {
-        settings.grants.iter().any(|grant| match grant {
-            Grant::Kv => *capability == Capability::Kv,
-            Grant::Messaging => *capability == Capability::Messaging,
-            Grant::Groups => *capability == Capability::Groups,
-            Grant::Timers => *capability == Capability::Timers,
-            Grant::Random => *capability == Capability::Random,
-            _ => false,
-        })
-    };
-    let grants: Grants = Capability::ALL.into_iter().filter(granted).collect();
-    let empty = settings.config.as_object().is_some_and(serde_json::Map::is_empty);
-    BindingSpec {
-        id: BindingId(0),
-        name: name.into(),
-        config: if empty { serde_json::Value::Null } else { settings.config.clone() },
-        limits: PluginLimits {
-            memory: settings.memory,
-            deadline: settings.deadline,
-            max_output: settings.max_output,
-            max_effects: settings.max_effects,
-            ..limits.clone()
-        },
-        grants,
-        on_failure: settings.on_failure,
-    }
+    let mut spec = spec_of(BindingId(0), &name.into(), settings);
+    // What is replayed is named on the command line.
+    spec.sha256 = None;
+    spec.limits.setup_deadline = limits.setup_deadline;
+    spec
 }

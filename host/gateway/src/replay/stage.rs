@@ -219,7 +219,7 @@ impl Stage {
         self.call.fuel = 0;
         let said = self.ready().and_then(|mut instance| {
             let said = ask(&mut *instance, &mut self.call);
-            if said.is_ok() && !instance.worn() {
+            if said.is_ok() && instance.worn().is_none() {
                 self.instance = Some(instance);
             }
             said

@@ -7,6 +7,7 @@ use super::directory::{self, Directory};
 use super::ids::Ids;
 use super::orders::{Order, Orders};
 use super::shared::Shared;
+use super::spec::spec_of;
 use anyhow::{Context, bail};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -19,12 +20,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use weir_config::{Binding, ChainSpec, Config, Grant, PluginSettings};
-use weir_core::{BindingId, Chain, Link, Snapshot};
-use weir_plugin::{
-    BindingSpec, BindingState, Capability, Catalogue, Change, Digest, MAX_SIGNATURE, Outcome, PluginLimits,
-    Probation, Refusal, Trust,
-};
+use weir_config::{Binding, ChainSpec, Config, PluginSettings};
+use weir_core::{Chain, Link, Snapshot};
+use weir_plugin::{BindingState, Catalogue, Change, MAX_SIGNATURE, Outcome, Probation, Refusal, Trust};
 use weir_transport::Tokens;
 
 /// The directory is looked at this often whatever is heard of it: some file systems say nothing.
@@ -271,7 +269,7 @@ impl Keeper {
                 tracing::error!(plugin = &*name, "there are 65,536 plugins already: it gets no traffic");
                 continue;
             };
-            let spec = Self::spec_of(id, &name, settings.as_ref().unwrap_or(&self.defaults));
+            let spec = spec_of(id, &name, settings.as_ref().unwrap_or(&self.defaults));
             names.push(name);
             match settings {
                 Ok(_) => specs.push(spec),
@@ -323,43 +321,6 @@ impl Keeper {
             Ok(defaults.clone())
         };
         vec![(stem.into(), settings)]
-    }
-
-    pub(super) fn spec_of(id: BindingId, name: &Arc<str>, settings: &PluginSettings) -> BindingSpec {
-        let capability = |grant: &Grant| match grant {
-            Grant::Kv => Some(Capability::Kv),
-            Grant::Messaging => Some(Capability::Messaging),
-            Grant::Groups => Some(Capability::Groups),
-            Grant::Timers => Some(Capability::Timers),
-            Grant::Random => Some(Capability::Random),
-            _ => None,
-        };
-        let empty = settings.config.as_object().is_some_and(serde_json::Map::is_empty);
-        BindingSpec {
-            sha256: settings.sha256.map(Digest::from_bytes),
-            id,
-            name: name.clone(),
-            config: if empty { serde_json::Value::Null } else { settings.config.clone() },
-            limits: PluginLimits {
-                memory: settings.memory,
-                table_elements: settings.max_table,
-                stack: settings.stack,
-                deadline: settings.deadline,
-                setup_deadline: PluginLimits::default().setup_deadline,
-                host_calls: settings.max_host_calls,
-                max_output: settings.max_output,
-                max_effects: settings.max_effects,
-                log_rate: settings.log_rate,
-                kv_bytes: settings.kv_bytes,
-                kv_keys: settings.kv_keys,
-                max_held: settings.max_held,
-                renew_memory: settings.renew_memory,
-                renew_calls: settings.renew_calls,
-                quarantine: settings.quarantine,
-            },
-            grants: settings.grants.iter().filter_map(capability).collect(),
-            on_failure: settings.on_failure,
-        }
     }
 
     /// Gives the workers a snapshot of what serves now.

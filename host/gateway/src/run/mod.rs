@@ -15,6 +15,7 @@ mod overload;
 mod reload;
 mod shared;
 mod signals;
+mod spec;
 mod start;
 mod worker;
 
@@ -22,4 +23,5 @@ pub(crate) use assemble::{default_cache, plugin_runtime};
 pub(crate) use check::check;
 pub(crate) use load::load;
 pub(crate) use shared::{BindingView, Shared};
+pub(crate) use spec::spec_of;
 pub(crate) use start::run;

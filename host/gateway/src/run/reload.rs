@@ -113,7 +113,7 @@ impl Keeper {
                 }
                 let tried_out = settings.and_then(|settings| {
                     let bytes = read(&path, self.max_module).map_err(|refusal| refusal.to_string())?;
-                    let spec = Self::spec_of(weir_core::BindingId(0), &name, &settings);
+                    let spec = super::spec_of(weir_core::BindingId(0), &name, &settings);
                     self.catalogue.try_out(&bytes, &spec).map_err(|refusal| refusal.to_string())
                 });
                 let matters =

@@ -120,8 +120,8 @@ fn compile(file: &[u8], threads: usize) -> io::Result<ExitCode> {
     };
     write(RESULT, &serde_json::to_vec(&facts).map_err(io::Error::other)?)?;
     let stack = PluginLimits::default().stack_size();
-    let engine =
-        Engine::new(&config(stack, threads > 1, false)).map_err(|error| io::Error::other(format!("{error:#}")))?;
+    let engine = Engine::new(&config(stack, threads > 1, false))
+        .map_err(|error| io::Error::other(format!("{error:#}")))?;
     match pooled(threads, || engine.precompile_component(&component)) {
         Ok(Ok(code)) => {
             write(RESULT, &code)?;
