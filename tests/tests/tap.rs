@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use weir_tests::client::{Client, Got, u32be};
 use weir_tests::command::weir;
 use weir_tests::{Gateway, PATIENCE, artifact};
@@ -58,7 +58,8 @@ impl Tap {
             .stdout(Stdio::piped())
             .spawn()
             .expect("weir tap starts");
-        let (sender, lines) = channel();
+        // More lines than any test looks at; who reads none of them holds the rest back.
+        let (sender, lines) = sync_channel(10_000);
         let out = BufReader::new(child.stdout.take().expect("piped"));
         std::thread::spawn(move || {
             for line in out.lines().map_while(Result::ok) {

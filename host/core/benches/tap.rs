@@ -12,7 +12,7 @@ use weir_core::{
     BindingId, Call, CallStats, Chain, ConnId, Depth, Directions, Directory, Effect, Failure, Forwarding,
     Glimpse, Instance, Kind, Lane, Limits, Link, ListenerId, ListenerPolicy, Message, OnFailure, Opening,
     Payload, Program, Record, Rejection, Route, Seat, SessionId, SessionInfo, Snapshot, Tap, Time, Transport,
-    Verdict, Worker, WorkerId, WorkerStats,
+    Verdict, Worker, Worn, WorkerId, WorkerStats,
 };
 
 /// Messages of a round.
@@ -44,8 +44,8 @@ impl Instance for Pass {
         Ok(())
     }
 
-    fn worn(&self) -> bool {
-        false
+    fn worn(&self) -> Option<Worn> {
+        None
     }
 }
 
@@ -72,6 +72,8 @@ fn worker() -> Worker {
         directions: Directions { inbound: true, outbound: false },
         on_failure: OnFailure::Closed,
         stats: Arc::new([CallStats::default()]),
+        max_held: 1 << 20,
+        quarantine: Arc::default(),
     };
     let listener = ListenerPolicy {
         name: "echo".into(),

@@ -129,7 +129,7 @@ mod tests {
     fn a_call_that_fails_leaves_nothing_uncounted() {
         let mut sampler = Sampler::new(3);
         for _ in 0..100 {
-            sampler.measured(Duration::from_nanos(1_000));
+            sampler.measured(Duration::from_micros(1));
             sampler.left = 0;
         }
         sampler.left = 9;

@@ -53,7 +53,7 @@ impl Symbols {
         for payload in Parser::new(0).parse_all(component) {
             match payload.ok()? {
                 Payload::Version { encoding: wasmparser::Encoding::Module, .. } => {
-                    module = Some(ModuleSymbols::default())
+                    module = Some(ModuleSymbols::default());
                 }
                 Payload::CodeSectionStart { range, .. } => {
                     if let Some(module) = &mut module {

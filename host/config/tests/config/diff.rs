@@ -39,7 +39,7 @@ fn each_part_says_whether_it_applies_live() {
 /// Changes of what was good, each with what it takes.
 fn changes(one: &str, two: &str) -> (Config, Config, Vec<String>) {
     let (one, mut two) = (good(one), good(two));
-    two.plugins.dir = one.plugins.dir.clone();
+    two.plugins.dir.clone_from(&one.plugins.dir);
     for binding in &mut two.bindings {
         binding.module = one.plugins.dir.join(binding.module.file_name().expect("a file"));
     }

@@ -39,6 +39,10 @@ impl Worker {
     }
 }
 
+/// Where an inbound message is to go, if anywhere.
+#[derive(Debug)]
+pub(crate) struct Heading(Option<Target>);
+
 impl State {
     /// A message is about to meet its chain, or to be dropped before.
     #[inline]
@@ -81,16 +85,17 @@ impl State {
         snapshot: &Snapshot,
         listener: usize,
         route: Option<&Target>,
-    ) -> Option<Option<Target>> {
+    ) -> Option<Heading> {
         self.tap.as_ref()?;
-        Some(route.cloned().or_else(|| match &snapshot.listeners[listener].route {
+        let target = route.cloned().or_else(|| match &snapshot.listeners[listener].route {
             Route::Echo => Some(Target::Echo),
             Route::Group(group) => Some(Target::Group(group.clone())),
             Route::Cluster(cluster) => {
                 Some(Target::Cluster(snapshot.clusters.get(cluster.index())?.name.clone()))
             }
             Route::Drop => None,
-        }))
+        });
+        Some(Heading(target))
     }
 
     /// A message was sent on, or not.
@@ -98,7 +103,7 @@ impl State {
         &mut self,
         session: SessionId,
         sequence: u64,
-        to: Option<Target>,
+        Heading(to): Heading,
         dropped: Option<DropReason>,
     ) {
         let fate = match (dropped, to) {

@@ -95,7 +95,7 @@ impl Tap for Onlooker {
             Fate::Routed(_) => stage.routed += 1,
             Fate::Queued => stage.queued += 1,
             Fate::Dropped(reason) => {
-                stage.dropped[usize::from(record.direction == Direction::Outbound)][reason as usize] += 1
+                stage.dropped[usize::from(record.direction == Direction::Outbound)][reason as usize] += 1;
             }
         }
     }

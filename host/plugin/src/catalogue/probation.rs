@@ -56,12 +56,11 @@ pub(crate) struct Trial {
 impl Trial {
     /// `last` is the trial that was still under way: a generation that has not stood its own is not what to go back to.
     pub(crate) fn begin(before: Arc<Generation>, last: Option<Self>) -> Self {
-        let (before, usual) = match last {
-            Some(last) => (last.before, last.usual),
-            None => {
-                let usual = Tally::of(&before.totals()).share();
-                (before, usual)
-            }
+        let (before, usual) = if let Some(last) = last {
+            (last.before, last.usual)
+        } else {
+            let usual = Tally::of(&before.totals()).share();
+            (before, usual)
         };
         Self { before, begun: Instant::now(), usual }
     }

@@ -1,6 +1,8 @@
 //! Who looks on sees what came, what each plugin decided, and what became of it.
 
 use super::*;
+use std::fmt::Write as _;
+
 use crate::{Depth, Fate, Glimpse, Record, Rejection, Tap, Target};
 
 /// Keeps all that it is shown, each in a line.
@@ -34,7 +36,7 @@ impl Tap for Onlooker {
             };
             let later = if meeting.released { " later" } else { "" };
             let effects = if meeting.effects.is_empty() { "" } else { " with effects" };
-            line += &format!(" | {}{later}: {said}{effects}", meeting.name);
+            let _ = write!(line, " | {}{later}: {said}{effects}", meeting.name);
         }
         self.lines.lock().unwrap().push(
             line + &match record.fate {
