@@ -12,7 +12,7 @@ use weir_core::{
     BindingId, Call, CallStats, Chain, ConnId, Depth, Directions, Directory, Effect, Failure, Forwarding,
     Glimpse, Instance, Kind, Lane, Limits, Link, ListenerId, ListenerPolicy, Message, OnFailure, Opening,
     Payload, Program, Record, Rejection, Route, Seat, SessionId, SessionInfo, Snapshot, Tap, Time, Transport,
-    Verdict, Worker, Worn, WorkerId, WorkerStats,
+    Verdict, Worker, WorkerId, WorkerStats, Worn,
 };
 
 /// Messages of a round.
