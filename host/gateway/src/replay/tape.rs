@@ -107,7 +107,7 @@ fn recorded(verdict: &Verdict) -> Option<Outcome> {
 impl Tape {
     /// Reads the rest of a file. `binding`: in whose place the new version stands, which wants messages of these directions.
     pub(super) fn load<R: BufRead>(
-        header: Header,
+        header: &Header,
         mut reader: Reader<R>,
         binding: Option<&str>,
         wants: Directions,
@@ -177,10 +177,10 @@ impl Loading<'_> {
                 }
             }
             Line::Message(message) => self.message(*message),
-            Line::Close(Close { at, worker, order, session, code, reason }) => {
-                if self.known.remove(&session) {
-                    self.add(at, worker, order, session, Event::Close { code, reason });
-                }
+            Line::Close(Close { at, worker, order, session, code, reason })
+                if self.known.remove(&session) =>
+            {
+                self.add(at, worker, order, session, Event::Close { code, reason });
             }
             Line::Gap(gap) => self.tape.lost += gap.lost,
             Line::End(end) => {
@@ -296,6 +296,7 @@ impl Tape {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+    use std::fmt::Write as _;
 
     /// A chain of `first`, for inbound messages, and `second`, for both ways.
     fn tape(lines: &[Value], binding: Option<&str>, wants: Directions) -> Tape {
@@ -314,13 +315,14 @@ mod tests {
         })
         .to_string();
         for line in lines {
-            file += &format!("\n{line}");
+            let _ = write!(file, "\n{line}");
         }
         file.push('\n');
         let (header, reader) = Reader::begin(file.as_bytes()).unwrap();
-        Tape::load(header, reader, binding, wants).unwrap()
+        Tape::load(&header, reader, binding, wants).unwrap()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the tables below read better")]
     fn message(order: u64, direction: &str, text: &str, verdicts: Vec<Value>) -> Value {
         json!({
             "type": "message", "at": 200, "worker": 0, "order": order, "session": "1", "direction": direction, "sequence": order,
@@ -328,6 +330,7 @@ mod tests {
         })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "likewise")]
     fn verdict(plugin: &str, order: u64, said: Value) -> Value {
         let mut verdict = json!({ "plugin": plugin, "generation": order, "order": order, "ns": 1 });
         verdict.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
