@@ -219,9 +219,8 @@ impl Redaction {
                     secrets.target(to);
                 }
             }
-            Answer::Drop { reason } => secrets.scrub(reason),
             Answer::Close { reason, .. } if !self.payloads => hide(reason),
-            Answer::Close { reason, .. } => secrets.scrub(reason),
+            Answer::Drop { reason } | Answer::Close { reason, .. } => secrets.scrub(reason),
             Answer::Hold { .. } | Answer::Failed { .. } => {}
         }
     }

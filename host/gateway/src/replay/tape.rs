@@ -126,7 +126,7 @@ impl Tape {
             known: HashSet::new(),
             tape: Self {
                 last: header.began,
-                header: header.clone(),
+                header,
                 steps: Vec::new(),
                 messages: 0,
                 left_out: 0,
@@ -182,10 +182,10 @@ impl Loading<'_> {
                 }
             }
             Line::Message(message) => self.message(*message),
-            Line::Close(Close { at, worker, order, session, code, reason }) => {
-                if self.known.remove(&session) {
-                    self.add(at, worker, order, session, Event::Close { code, reason });
-                }
+            Line::Close(Close { at, worker, order, session, code, reason })
+                if self.known.remove(&session) =>
+            {
+                self.add(at, worker, order, session, Event::Close { code, reason });
             }
             Line::Gap(gap) => self.tape.lost += gap.lost,
             Line::End(end) => {
@@ -319,13 +319,15 @@ mod tests {
         })
         .to_string();
         for line in lines {
-            file += &format!("\n{line}");
+            file.push('\n');
+            file.push_str(&line.to_string());
         }
         file.push('\n');
         let (header, reader) = Reader::begin(file.as_bytes()).unwrap();
         Tape::load(header, reader, binding, wants).unwrap()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "shorter where it is called")]
     fn message(order: u64, direction: &str, text: &str, verdicts: Vec<Value>) -> Value {
         json!({
             "type": "message", "at": 200, "worker": 0, "order": order, "session": "1", "direction": direction, "sequence": order,
@@ -333,6 +335,7 @@ mod tests {
         })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "shorter where it is called")]
     fn verdict(plugin: &str, order: u64, said: Value) -> Value {
         let mut verdict = json!({ "plugin": plugin, "generation": order, "order": order, "ns": 1 });
         verdict.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
