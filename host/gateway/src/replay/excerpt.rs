@@ -30,6 +30,14 @@ pub(super) fn beginning(payload: &[u8]) -> String {
     excerpts(payload, &[]).0
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Memory takes what is written.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 fn escaped(next: char) -> Vec<char> {
     if next.is_control() { next.escape_debug().collect() } else { vec![next] }
 }
