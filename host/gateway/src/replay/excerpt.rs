@@ -18,13 +18,6 @@ pub(super) fn excerpts(one: &[u8], other: &[u8]) -> (String, String) {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// The beginning of one payload.
 pub(super) fn beginning(payload: &[u8]) -> String {
     excerpts(payload, &[]).0

@@ -69,7 +69,7 @@ fn replay(options: &Replay, out: &mut dyn Write) -> anyhow::Result<bool> {
         Some(file) => Some(Stage::prepare(&runtime, &script, file, &bound.old, &header)?),
         None => None,
     };
-    let tape = Tape::load(&header, reader, bound.name(), new.directions()).with_context(named)?;
+    let tape = Tape::load(header, reader, bound.name(), new.directions()).with_context(named)?;
     anyhow::ensure!(
         tape.messages == 0 || tape.payloads() > 0,
         "{}: none of its payloads are in it, so there is nothing to give the plugin; record without --no-payload, \

@@ -111,7 +111,7 @@ fn recorded(verdict: &Verdict) -> Option<Outcome> {
 impl Tape {
     /// Reads the rest of a file. `binding`: in whose place the new version stands, which wants messages of these directions.
     pub(super) fn load<R: BufRead>(
-        header: &Header,
+        header: Header,
         mut reader: Reader<R>,
         binding: Option<&str>,
         wants: Directions,
@@ -324,7 +324,7 @@ mod tests {
         }
         file.push('\n');
         let (header, reader) = Reader::begin(file.as_bytes()).unwrap();
-        Tape::load(&header, reader, binding, wants).unwrap()
+        Tape::load(header, reader, binding, wants).unwrap()
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "shorter where it is called")]
