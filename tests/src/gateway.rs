@@ -187,7 +187,7 @@ impl Gateway {
     /// # Errors
     /// The gateway has closed it: it does not wait for ever.
     pub fn get_over(mut stream: TcpStream, path: &str) -> std::io::Result<(u16, String)> {
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n")?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         let text = String::from_utf8_lossy(&answer);
