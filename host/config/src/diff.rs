@@ -58,6 +58,7 @@ impl Config {
         changes.compare("[log]", &self.log, &other.log, Applies::Restart);
         changes.compare("[plugins] dir", &self.plugins.dir, &other.plugins.dir, Applies::Restart);
         changes.compare("[plugins] cache", &self.plugins.cache, &other.plugins.cache, Applies::Restart);
+        changes.compare("[plugins] state", &self.plugins.state, &other.plugins.state, Applies::Restart);
         changes.compare("[plugins.defaults]", &self.plugins.defaults, &other.plugins.defaults, Applies::Live);
         changes.items("plugin", &self.bindings, &other.bindings, Applies::Live, |changes, what, one, two| {
             changes.compare(what, one, two, Applies::Live);

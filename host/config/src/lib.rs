@@ -20,6 +20,7 @@ mod plugin;
 mod raw;
 #[cfg(test)]
 mod reference;
+mod rollout;
 mod schema;
 mod shape;
 mod source;
@@ -36,6 +37,7 @@ pub use listener::{ChainSpec, Listener, Pointer, Protocol, Resume, RouteSpec, Tl
 pub use load::{load, sidecar};
 pub use overload::{MemoryLimit, Overload, Steps};
 pub use plugin::{Binding, Cache, PluginSettings, Plugins};
+pub use rollout::{Pin, Rollback, Rollout};
 pub use schema::schema;
 pub use weir_codec::{Framing, Prefix};
 pub use words::{Balance, Compression, Grant, LogAccess, LogFormat, LogLevel};

@@ -1,5 +1,6 @@
 //! Validated plugin settings.
 
+use crate::rollout::{Pin, Rollback, Rollout};
 use crate::words::Grant;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -15,17 +16,19 @@ pub struct Plugins {
     pub dir_is_default: bool,
     /// Where compiled modules are kept.
     pub cache: Cache,
+    /// Where it is kept what must be known after a restart. `Auto`: one directory for each plugin directory.
+    pub state: Cache,
     /// For every binding that does not say otherwise, and for plugins of an automatic chain. Its `config` is empty.
     pub defaults: PluginSettings,
 }
 
-/// Where compiled modules are kept. Whoever can write there can run native code in the gateway: it must be private.
+/// Where something is kept: compiled modules, or state. Whoever can write there can run code in the gateway: it must be private.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Cache {
-    /// A private directory of the user's cache.
+    /// A private directory of the user's.
     #[default]
     Auto,
-    /// Nowhere: modules are compiled at each start.
+    /// Nowhere: each start begins anew.
     Off,
     /// In this directory.
     Path(PathBuf),
@@ -61,6 +64,12 @@ pub struct PluginSettings {
     pub max_effects: usize,
     /// Log lines a second.
     pub log_rate: u32,
+    /// Whom a new version meets at first.
+    pub rollout: Rollout,
+    /// Which version open sessions meet.
+    pub pin: Pin,
+    /// When a new version is taken back.
+    pub rollback: Rollback,
 }
 
 impl Default for PluginSettings {
@@ -74,6 +83,9 @@ impl Default for PluginSettings {
             max_output: 256 << 10,
             max_effects: 64,
             log_rate: 100,
+            rollout: Rollout::default(),
+            pin: Pin::default(),
+            rollback: Rollback::default(),
         }
     }
 }

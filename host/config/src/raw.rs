@@ -1,16 +1,18 @@
 //! The file as it is written. These types are the schema too: their comments are the reference page.
 
 mod overload;
+mod rollout;
 
 pub(crate) use overload::Overload;
+pub(crate) use rollout::{Rollback, RolloutValue};
 
 use crate::field::{Chain, Field, List};
 use crate::json::Json;
 use crate::value::{Size, Time, WorkerCount};
 use crate::words::{
     Balance, ClusterWord, Compression, DegradedWord, FailureWord, FramingWord, Grant, HeartbeatWord,
-    KindWord, ListenerWord, LogAccess, LogFormat, LogLevel, PrefixWord, ProxyWord, RateWord, SessionsWord,
-    SlowWord,
+    KindWord, ListenerWord, LogAccess, LogFormat, LogLevel, PinWord, PrefixWord, ProxyWord, RateWord,
+    SessionsWord, SlowWord,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -111,6 +113,10 @@ pub(crate) struct Plugins {
     /// Where compiled modules are kept: "auto" (a private directory of the user's cache), "off", or a private directory.
     #[schemars(extend("default" = "auto"))]
     pub(crate) cache: Field<String>,
+    /// Where it is kept what must be known after a restart, such as versions that were taken back: "auto" (a directory of the user's
+    /// state, one for each plugin directory), "off", or a directory.
+    #[schemars(extend("default" = "auto"))]
+    pub(crate) state: Field<String>,
     /// For every binding that does not say otherwise.
     pub(crate) defaults: Defaults,
 }
@@ -141,6 +147,18 @@ pub(crate) struct Defaults {
     /// Capabilities beyond log, clock, attributes and metrics, which every plugin has.
     #[schemars(with = "Vec<Grant>", extend("default" = []))]
     pub(crate) grants: List<Grant>,
+    /// Whom a new version meets at first: "all", or a share of the sessions for some time, such as `{ canary = "5%", for = "30s" }`.
+    #[schemars(extend("default" = "all"))]
+    pub(crate) rollout: Field<RolloutValue>,
+    /// "session": a session stays with the version that it began with, for `pin_drain` after that was replaced. "off": its next message
+    /// meets the new one.
+    #[schemars(extend("default" = "off"))]
+    pub(crate) pin: Field<PinWord>,
+    /// For how long after it was replaced a version serves the sessions that began with it, from a second to a day.
+    #[schemars(extend("default" = "10m"))]
+    pub(crate) pin_drain: Field<Time>,
+    /// When a new version is taken back.
+    pub(crate) rollback: Rollback,
 }
 
 /// A binding: one use of a plugin.
@@ -170,6 +188,15 @@ pub(crate) struct Plugin {
     pub(crate) max_effects: Field<u64>,
     /// Log lines a second.
     pub(crate) log_rate: Field<u64>,
+    /// Whom a new version meets at first: "all", or a share of the sessions for some time, such as `{ canary = "5%", for = "30s" }`.
+    pub(crate) rollout: Field<RolloutValue>,
+    /// "session": a session stays with the version that it began with, for `pin_drain` after that was replaced. "off": its next message
+    /// meets the new one.
+    pub(crate) pin: Field<PinWord>,
+    /// For how long after it was replaced a version serves the sessions that began with it, from a second to a day.
+    pub(crate) pin_drain: Field<Time>,
+    /// When a new version is taken back.
+    pub(crate) rollback: Rollback,
 }
 
 /// The file beside a plugin of an automatic chain (`10-auth.toml` beside `10-auth.wasm`): the keys of a `[[plugin]]` table, without
@@ -196,6 +223,15 @@ pub(crate) struct Settings {
     pub(crate) max_effects: Field<u64>,
     /// Log lines a second.
     pub(crate) log_rate: Field<u64>,
+    /// Whom a new version meets at first: "all", or a share of the sessions for some time, such as `{ canary = "5%", for = "30s" }`.
+    pub(crate) rollout: Field<RolloutValue>,
+    /// "session": a session stays with the version that it began with, for `pin_drain` after that was replaced. "off": its next message
+    /// meets the new one.
+    pub(crate) pin: Field<PinWord>,
+    /// For how long after it was replaced a version serves the sessions that began with it, from a second to a day.
+    pub(crate) pin_drain: Field<Time>,
+    /// When a new version is taken back.
+    pub(crate) rollback: Rollback,
 }
 
 /// A bound address and how its bytes become messages.
@@ -500,6 +536,10 @@ impl Plugin {
             max_output: self.max_output.clone(),
             max_effects: self.max_effects.clone(),
             log_rate: self.log_rate.clone(),
+            rollout: self.rollout.clone(),
+            pin: self.pin.clone(),
+            pin_drain: self.pin_drain.clone(),
+            rollback: self.rollback.clone(),
         }
     }
 }
@@ -516,6 +556,10 @@ impl Defaults {
             max_output: self.max_output.clone(),
             max_effects: self.max_effects.clone(),
             log_rate: self.log_rate.clone(),
+            rollout: self.rollout.clone(),
+            pin: self.pin.clone(),
+            pin_drain: self.pin_drain.clone(),
+            rollback: self.rollback.clone(),
         }
     }
 }

@@ -44,6 +44,7 @@ impl Config {
                 dir: PathBuf::from("plugins"),
                 dir_is_default: true,
                 cache: Cache::Auto,
+                state: Cache::Auto,
                 defaults: PluginSettings::default(),
             },
             bindings: Vec::new(),

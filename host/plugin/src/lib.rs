@@ -14,6 +14,7 @@
 
 mod artifact;
 mod cache;
+mod cases;
 mod catalogue;
 mod clock;
 mod compile;
@@ -32,13 +33,21 @@ mod manifest;
 mod module;
 mod options;
 mod refusal;
+mod rollout;
 mod runtime;
 mod schema;
+mod state;
 mod store;
 
 pub use artifact::Form;
 pub use cache::CacheError;
-pub use catalogue::{BindingState, BindingStatus, Catalogue, Change, Outcome, Probation, ServingStatus};
+pub use cases::{
+    Case, CaseError, CaseOutcome, Cases, SECTION as CASES_SECTION, SectionError, embed as embed_cases,
+};
+pub use catalogue::{
+    BindingState, BindingStatus, Catalogue, Change, LOOK, Outcome, PinnedStatus, RefusedStatus,
+    RolloutStatus, ServingStatus,
+};
 pub use digest::Digest;
 pub use generation::{BindingSpec, Generation};
 pub use grants::{Capability, Grants};
@@ -47,7 +56,9 @@ pub use limits::PluginLimits;
 pub use manifest::Manifest;
 pub use options::RuntimeOptions;
 pub use refusal::Refusal;
+pub use rollout::{Band, CanaryPolicy, RolloutPolicy};
 pub use runtime::{Runtime, RuntimeError};
+pub use state::{BindingRecord, Good, Refused, StateError, StateStore};
 pub use store::{
     BindingStore, DropReasons, HistogramReading, Kv, KvError, MAX_KEY, MAX_NAMES, MAX_REASONS, MAX_VALUE,
     Metrics, Reading, Value,

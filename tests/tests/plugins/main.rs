@@ -5,3 +5,5 @@ mod holding;
 mod lifecycle;
 mod refusals;
 mod remote;
+mod rollout;
+mod turncoat;

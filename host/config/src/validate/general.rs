@@ -80,10 +80,16 @@ impl Check<'_> {
             Some("off") => Cache::Off,
             Some(_) => self.path(&raw.cache, "cache").map_or(Cache::Auto, Cache::Path),
         };
+        let state = match self.read(&raw.state, "state").map(|(word, _)| word.as_str()) {
+            None | Some("auto") => Cache::Auto,
+            Some("off") => Cache::Off,
+            Some(_) => self.path(&raw.state, "state").map_or(Cache::Auto, Cache::Path),
+        };
         Plugins {
             dir_is_default: dir.is_none(),
             dir: dir.unwrap_or_else(|| self.beside("plugins")),
             cache,
+            state,
             defaults: self.settings(&raw.defaults.settings(), &PluginSettings::default()),
         }
     }

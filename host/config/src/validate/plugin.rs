@@ -72,6 +72,9 @@ impl Check<'_> {
             max_effects: self.count(&raw.max_effects, "max_effects", 0..=65_536, defaults.max_effects as u64)
                 as usize,
             log_rate: self.count(&raw.log_rate, "log_rate", 0..=100_000, defaults.log_rate.into()) as u32,
+            rollout: self.rollout(raw, &defaults.rollout),
+            pin: self.pin(raw, &defaults.pin),
+            rollback: self.rollback(&raw.rollback, &defaults.rollback),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A message meets its chain.
 
 use super::{Judge, Judged, State, Task};
-use crate::conn::Parcel;
+use crate::conn::{Conn, Parcel};
 use crate::id::ConnId;
+use crate::lineup::{Era, Who};
 use crate::message::{Direction, Kind, Message, Payload};
 use crate::program::FailureCause;
 use crate::reason::{CloseReason, DropReason};
@@ -27,7 +28,9 @@ impl State {
     ) {
         let listener = self.listener_of(message.session);
         let chain = &snapshot.listeners[listener].chain;
-        while let Some((at, link)) = chain.next(message.direction, progress.passed) {
+        while let Some((at, link)) =
+            chain.next(message.direction, progress.passed, || self.who(message.session))
+        {
             if !progress.meet(at, link) {
                 continue;
             }
@@ -56,7 +59,7 @@ impl State {
                     }
                 },
             };
-            let by = Judge { progress: progress.clone(), binding: link.binding, on_failure: link.on_failure };
+            let by = Judge { progress: progress.clone(), id: link.id(), on_failure: link.on_failure };
             let judged = Judged { verdict, by };
             if !self.call.effects.is_empty() {
                 // The effects come first, then the message goes on.
@@ -90,9 +93,11 @@ impl State {
             self.drop_message(&parcel.open(), DropReason::SessionEnded);
             return;
         }
-        let Judge { progress, binding, .. } = judged.by.clone();
+        let Judge { progress, id, .. } = judged.by.clone();
         let chain = &snapshot.listeners[self.listener_of(parcel.session)].chain;
-        let link = chain.links().iter().find(|link| link.binding == binding);
+        let link = chain.links().iter().find(|link| link.binding == id.binding);
+        let own = link.and_then(|link| link.all().find(|one| one.generation == id.generation));
+        let link = own.or(link);
         if let After::GoesOn(message, route) = self.judge(snapshot, link, parcel.open(), judged, route) {
             self.walk(snapshot, message, progress, route);
         }
@@ -187,6 +192,13 @@ impl State {
             Direction::Inbound => stats.inbound.dropped.of(reason).add(1),
             Direction::Outbound => stats.outbound.dropped.of(reason).add(1),
         }
+    }
+
+    /// What the generations that a session meets depend on.
+    pub(crate) fn who(&self, session: ConnId) -> Who {
+        let era =
+            self.conns.get(session).and_then(Conn::session).map_or(Era::default(), |session| session.era);
+        Who { session, era }
     }
 
     /// The listener of a session that is there; else the place of those that are not.

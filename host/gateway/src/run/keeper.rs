@@ -15,15 +15,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use weir_config::{Binding, ChainSpec, Config, Grant, PluginSettings};
+use weir_config::{Binding, ChainSpec, Config, Grant, PluginSettings, Rollout};
 use weir_core::{BindingId, Chain, Link, Snapshot};
 use weir_plugin::{
-    BindingSpec, BindingState, Capability, Catalogue, Change, Outcome, PluginLimits, Probation, Refusal,
+    Band, BindingSpec, BindingState, CanaryPolicy, Capability, Catalogue, Change, LOOK, Outcome,
+    PluginLimits, Refusal, RolloutPolicy, StateStore,
 };
 
 /// The directory is looked at this often whatever is heard of it: some file systems say nothing.
 const RESCAN: Duration = Duration::from_secs(30);
-/// How often generations on probation are judged, and expired keys dropped.
+/// How often expired keys are dropped.
 const ROUND: Duration = Duration::from_secs(1);
 
 /// Everything that turns files into chains.
@@ -51,7 +52,7 @@ pub(crate) struct Watch {
 
 impl Keeper {
     /// Finds the directory; looks at no file yet.
-    pub(crate) fn new(config: &Config, assembly: &Assembly) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: &Config, assembly: &Assembly, state: StateStore) -> anyhow::Result<Self> {
         let dir = &config.plugins.dir;
         if !dir.is_dir() {
             if !config.plugins.dir_is_default {
@@ -73,6 +74,7 @@ impl Keeper {
             .collect();
         let base = Snapshot {
             version: 0,
+            era: weir_core::Era(0),
             listeners: assemble::listener_policies(config, &assembly.tokens, assembly.workers),
             clusters,
             cluster_names,
@@ -80,7 +82,7 @@ impl Keeper {
         };
         Ok(Self {
             directory: Directory::new(dir.clone(), named.keys().map(Into::into).collect()),
-            catalogue: Arc::new(Catalogue::new(assembly.runtime.clone(), Probation::default())),
+            catalogue: Arc::new(Catalogue::new(assembly.runtime.clone(), state)),
             defaults: config.plugins.defaults.clone(),
             named,
             chains: config.listeners.iter().map(|listener| listener.chain.clone()).collect(),
@@ -151,8 +153,10 @@ impl Keeper {
     fn rounds(&mut self, poked: &Receiver<()>, rescan: Duration, shared: &Shared, refresh: &[Arc<Notify>]) {
         let mut look_at = Instant::now();
         let mut round_at = Instant::now() + ROUND;
+        let mut watch_at = Instant::now() + LOOK;
         loop {
-            let wait = look_at.min(round_at).saturating_duration_since(Instant::now());
+            let watch = if self.catalogue.is_watching() { watch_at } else { round_at };
+            let wait = look_at.min(round_at).min(watch).saturating_duration_since(Instant::now());
             match poked.recv_timeout(wait) {
                 Ok(()) => look_at = Instant::now(),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -173,10 +177,17 @@ impl Keeper {
                     }
                 }
             }
+            if now >= watch_at {
+                watch_at = now + LOOK;
+                changed |= self.log(self.catalogue.watch(now));
+            }
             if now >= round_at {
                 round_at = now + ROUND;
-                changed |= self.log(self.catalogue.watch(now));
                 self.catalogue.sweep();
+                for file in self.catalogue.take_wanted() {
+                    changed = true;
+                    self.offer(&file);
+                }
             }
             if changed {
                 self.publish(shared, refresh);
@@ -289,6 +300,7 @@ impl Keeper {
             },
             grants: settings.grants.iter().filter_map(capability).collect(),
             on_failure: settings.on_failure,
+            rollout: rollout(settings),
         }
     }
 
@@ -297,6 +309,8 @@ impl Keeper {
         self.version += 1;
         let mut snapshot = self.base.clone();
         snapshot.version = self.version;
+        // Before the links: what serves since then is newer for the sessions that open meanwhile.
+        snapshot.era = self.catalogue.era();
         for (listener, chain) in snapshot.listeners.iter_mut().zip(&self.chains) {
             listener.chain = Chain::new(self.links(chain));
             for link in listener.chain.links() {
@@ -340,6 +354,44 @@ impl Keeper {
                         "plugin serves"
                     );
                 }
+                Change::Trying { generation, share, window } => {
+                    changed = true;
+                    tracing::info!(
+                        plugin,
+                        generation = generation.number(),
+                        version = &*generation.manifest().version,
+                        sha256 = %generation.digest(),
+                        share,
+                        window_ms = window.as_millis() as u64,
+                        "plugin on trial with a share of the sessions"
+                    );
+                }
+                Change::Promoted(generation) => {
+                    changed = true;
+                    tracing::info!(
+                        plugin,
+                        generation = generation.number(),
+                        "plugin stood its trial: it serves all sessions"
+                    );
+                }
+                Change::TakenBack { bad, serving, refusal } => {
+                    changed = true;
+                    tracing::error!(
+                        plugin,
+                        generation = bad.number(),
+                        serving = serving.number(),
+                        sha256 = %bad.digest(),
+                        "plugin taken back: {refusal}"
+                    );
+                }
+                Change::Drained(generation) => {
+                    changed = true;
+                    tracing::info!(
+                        plugin,
+                        generation = generation.number(),
+                        "the sessions of a replaced generation meet the newest from now on"
+                    );
+                }
                 Change::Refused(refusal) => {
                     let serving = self.catalogue.serving(plugin).map(|generation| generation.number());
                     let then = match serving {
@@ -359,6 +411,37 @@ impl Keeper {
             }
         }
         changed
+    }
+}
+
+/// How new versions take over, as the catalogue knows it.
+fn rollout(settings: &PluginSettings) -> RolloutPolicy {
+    let weir_config::Rollback {
+        window,
+        failures,
+        failed_share,
+        latency_factor,
+        latency_slack,
+        drop_difference,
+        calls,
+        looks,
+    } = settings.rollback;
+    RolloutPolicy {
+        canary: match settings.rollout {
+            Rollout::All => None,
+            Rollout::Canary { share, window } => Some(CanaryPolicy { share, window }),
+        },
+        pin: settings.pin.sessions.then_some(settings.pin.drain),
+        band: Band {
+            window,
+            failures,
+            failed_share,
+            latency_factor,
+            latency_slack,
+            drop_difference,
+            calls,
+            looks,
+        },
     }
 }
 

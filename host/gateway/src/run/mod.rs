@@ -11,6 +11,7 @@ mod overload;
 mod shared;
 mod signals;
 mod start;
+mod state;
 mod worker;
 
 pub(crate) use assemble::plugin_runtime;
