@@ -60,9 +60,10 @@ impl Link {
         self.terms.iter().find(fits).map_or(self, |term| &term.link)
     }
 
-    /// Every generation that a session may meet; some perhaps twice.
+    /// Every generation that a session may meet, the link's own first; of the others some perhaps twice.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Self> {
-        std::iter::once(self).chain(self.terms.iter().map(|term| &term.link))
+        let others = self.terms.iter().map(|term| &term.link);
+        std::iter::once(self).chain(others.filter(move |one| one.generation != self.generation))
     }
 }
 

@@ -27,7 +27,9 @@ impl CallTotals {
     /// The sum of these counters.
     pub fn of(stats: &[CallStats]) -> Self {
         let mut totals = Self::default();
-        stats.iter().for_each(|worker| totals.count(worker));
+        for worker in stats {
+            totals.count(worker);
+        }
         totals
     }
 

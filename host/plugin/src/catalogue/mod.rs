@@ -275,7 +275,9 @@ impl Catalogue {
         let mut bindings = self.lock();
         for (name, binding) in bindings.iter_mut() {
             let (changes, taken_back) = binding.look(now, era);
-            taken_back.iter().for_each(|taken_back| self.remember(name, taken_back));
+            for taken_back in &taken_back {
+                self.remember(name, taken_back);
+            }
             outcomes.extend(changes.into_iter().map(|change| Outcome { binding: name.clone(), change }));
         }
         if !outcomes.is_empty() {

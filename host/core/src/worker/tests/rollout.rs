@@ -151,7 +151,9 @@ fn only_held_messages_of_sessions_that_change_are_offered_again() {
     let tried: Vec<_> = ids.iter().filter(|id| share.has(**id, 2)).collect();
     assert!(!tried.is_empty() && tried.len() < 40);
     assert_eq!(journal.lock().unwrap().len(), tried.len());
-    tried.iter().for_each(|id| assert_eq!(bench.take(**id), "h2"));
+    for id in &tried {
+        assert_eq!(bench.take(**id), "h2");
+    }
     assert_eq!(bench.stats.listeners[0].inbound.held.value(), 40 - tried.len() as u64);
     // Back again: the first generation has those of the others still, and they are not asked about twice.
     serve(&mut bench, 2, &old, &[]);
