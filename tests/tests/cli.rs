@@ -51,7 +51,6 @@ fn what_is_not_there_yet_says_so() {
     let tcp = format!("{LISTENER}protocol = \"tcp\"\n");
     let cluster = "[[cluster]]\nname = \"c\"\nprotocol = \"tcp\"\nendpoints = [\"127.0.0.1:1\"]\n";
     for (text, key) in [
-        (format!("{LISTENER}protocol = \"webtransport\""), "protocol"),
         (format!("{tcp}proxy_protocol = \"v1v2\""), "proxy_protocol"),
         (format!("{cluster}sessions = \"shared\""), "sessions"),
         (format!("{cluster}balance = \"maglev\""), "balance"),
@@ -88,6 +87,7 @@ fn what_a_start_lacks_is_one_clear_line() {
         (on(&tcp, "tcp"), vec!["\"l\"", &tcp, "in use"], false),
         (on(&tcp, "websocket"), vec!["\"l\"", &tcp, "in use"], false),
         (on(&udp, "quic"), vec!["\"l\"", &udp, "in use"], false),
+        (on(&udp, "webtransport"), vec!["\"l\"", &udp, "in use"], false),
         (admin(&format!("bind = \"{tcp}\"")), vec!["admin", &tcp, "in use"], false),
         (
             admin("bind = \"127.0.0.1:0\"\ntoken_file = \"absent\""),

@@ -70,6 +70,16 @@ words! {
 }
 
 words! {
+    /// Whether payloads are shown to who looks on.
+    pub(crate) enum TapPayload {
+        /// They are.
+        On = "on",
+        /// They are not.
+        Off = "off",
+    }
+}
+
+words! {
     /// Which sessions' records are logged.
     pub enum LogAccess {
         /// None.
@@ -136,7 +146,7 @@ words! {
         Tcp = "tcp",
         WebSocket = "websocket",
         Quic = "quic",
-        #not_yet "webtransport" => "use \"websocket\" or \"quic\"",
+        WebTransport = "webtransport",
     }
 }
 

@@ -345,7 +345,7 @@ impl Held {
 }
 
 impl Waiting {
-    fn cost(&self) -> usize {
+    pub(crate) fn cost(&self) -> usize {
         self.parcel.payload.len() + size_of::<Self>()
     }
 }

@@ -16,6 +16,7 @@ mod message;
 mod origin;
 mod program;
 mod pulse;
+mod quarantine;
 mod queue;
 mod rate;
 mod reason;
@@ -24,6 +25,7 @@ mod roster;
 mod slab;
 mod snapshot;
 mod stats;
+mod tap;
 mod time;
 mod totals;
 mod verdict;
@@ -40,11 +42,14 @@ pub use lifecycle::{LifeEvent, Phase};
 pub use lineup::{Era, Share, Term};
 pub use mail::{Mail, Post};
 pub use message::{Direction, Kind, Message, Payload, Transport};
-pub use program::{Call, Directions, Failure, FailureCause, Instance, Program, Seat, SessionInfo, TlsInfo};
+pub use program::{
+    Call, Directions, Failure, FailureCause, Instance, Program, Seat, SessionInfo, TlsInfo, Worn,
+};
 pub use pulse::{Health, LONGEST_PATIENCE, Path};
+pub use quarantine::Quarantine;
 pub use queue::{Queue, Tally};
 pub use rate::{Rate, RatePolicy, SharedRate};
-pub use reason::{CloseReason, DropReason};
+pub use reason::{CloseReason, Closer, DropReason};
 pub use resume::{Hello, Resumption, Tokens};
 pub use roster::Notice;
 pub use snapshot::{
@@ -53,8 +58,10 @@ pub use snapshot::{
 };
 pub use stats::{
     CallStats, ClusterStats, CompressionStats, Counter, DeliveryStats, Ends, HeartbeatStats, Histogram,
-    IntakeStats, ListenerStats, OverloadStats, Reasons, ResumeStats, TargetKind, TurnStats, WorkerStats,
+    IntakeStats, ListenerStats, OverloadStats, Reasons, ResumeStats, TargetKind, TurnStats, WaitStats,
+    WorkerStats,
 };
+pub use tap::{Depth, Excerpt, Fate, Glimpse, MAX_OPEN, Meeting, Record, Tap};
 pub use time::Time;
 pub use totals::CallTotals;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};

@@ -60,6 +60,11 @@ impl Link {
         self.terms.iter().find(fits).map_or(self, |term| &term.link)
     }
 
+    /// The generation of this number; what took its place, if it serves no more.
+    pub(crate) fn at(&self, generation: u64) -> &Self {
+        self.all().find(|one| one.generation == generation).unwrap_or(self)
+    }
+
     /// Every generation that a session may meet, the link's own first; of the others some perhaps twice.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Self> {
         let others = self.terms.iter().map(|term| &term.link);
@@ -97,6 +102,8 @@ mod tests {
             on_failure: OnFailure::default(),
             stats: Arc::default(),
             terms: terms.iter().map(term).collect(),
+            max_held: usize::MAX,
+            quarantine: Arc::default(),
         }
     }
 

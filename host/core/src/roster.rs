@@ -26,6 +26,8 @@ pub struct Notice {
     pub failure: Failure,
     /// When the next instance is made; `None`: at the next call.
     pub retry_in: Option<Duration>,
+    /// It was one failure in a row too many: see [`Quarantine`](crate::Quarantine).
+    pub quarantined: bool,
 }
 
 /// Which of a plugin's functions is called.
@@ -35,6 +37,18 @@ pub(crate) enum Entry {
     Message,
     Close,
     Timer,
+}
+
+impl Entry {
+    /// Its place in [`CallStats::others`](crate::CallStats::others).
+    const fn other(self) -> Option<usize> {
+        match self {
+            Self::Message => None,
+            Self::Open => Some(0),
+            Self::Close => Some(1),
+            Self::Timer => Some(2),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -68,7 +82,7 @@ impl Roster {
         }
         for link in snapshot.bindings.iter().flat_map(Link::all) {
             let waits = self.slot(link.id()).is_some_and(|slot| now < slot.retry_at);
-            if !waits {
+            if !waits && !link.quarantine.is_on() {
                 // A failure is counted and noticed there; the first message tries again.
                 let _ = self.ready(link, seat, now);
             }
@@ -90,6 +104,9 @@ impl Roster {
         let slot = self.ready(link, seat, now)?;
         let Some(instance) = slot.instance.as_deref_mut() else { unreachable!("ready makes one") };
         stats.calls.add(1);
+        if let Some(other) = entry.other() {
+            stats.others[other].add(1);
+        }
         match run(instance, call) {
             Ok(answer) => {
                 // A plugin that fails on every message is not as good as new because it answers that a session opened: clients that
@@ -97,7 +114,8 @@ impl Roster {
                 if slot.struck.is_none_or(|struck| struck == entry) {
                     slot.strikes = 0;
                 }
-                if instance.worn() {
+                if let Some(cause) = instance.worn() {
+                    stats.renewal(cause).add(1);
                     slot.instance = None;
                 }
                 Ok(answer)
@@ -105,8 +123,12 @@ impl Roster {
             Err(failure) => {
                 call.effects.clear();
                 stats.failure(failure.cause).add(1);
+                if entry == Entry::Message {
+                    stats.unanswered.add(1);
+                }
                 let retry_in = slot.strike(Some(entry), now);
-                self.notice(link, &failure, retry_in);
+                let quarantined = link.quarantine.begins(slot.strikes);
+                self.notice(link, &failure, retry_in, quarantined);
                 Err(failure)
             }
         }
@@ -124,10 +146,18 @@ impl Roster {
             slots.len() - 1
         });
         let slot = &mut slots[at];
+        let stats = &link.stats[usize::from(seat.worker.0)];
+        if link.quarantine.is_on() {
+            (slot.instance, slot.every) = (None, None);
+            stats.failure(FailureCause::Quarantined).add(1);
+            return Err(Failure {
+                cause: FailureCause::Quarantined,
+                detail: "it failed too often in a row; another file or config ends this".into(),
+            });
+        }
         if slot.instance.is_some() {
             return Ok(&mut self.slots[binding][at]);
         }
-        let stats = &link.stats[usize::from(seat.worker.0)];
         if now < slot.retry_at {
             stats.failure(FailureCause::BackOff).add(1);
             return Err(Failure {
@@ -149,7 +179,8 @@ impl Roster {
             Err(failure) => {
                 stats.failure(failure.cause).add(1);
                 let retry_in = slot.strike(None, now);
-                self.notice(link, &failure, retry_in);
+                let quarantined = link.quarantine.begins(slot.strikes);
+                self.notice(link, &failure, retry_in, quarantined);
                 return Err(failure);
             }
         }
@@ -188,13 +219,15 @@ impl Roster {
         self.slot(id)?.every.map(|(_, due)| due)
     }
 
-    fn notice(&mut self, link: &Link, failure: &Failure, retry_in: Option<Duration>) {
-        if self.notices.len() < NOTICES {
+    fn notice(&mut self, link: &Link, failure: &Failure, retry_in: Option<Duration>, quarantined: bool) {
+        // A quarantine is told of once: it has a place of its own.
+        if self.notices.len() < NOTICES || quarantined {
             self.notices.push(Notice {
                 binding: link.name.clone(),
                 generation: link.generation,
                 failure: failure.clone(),
                 retry_in,
+                quarantined,
             });
         }
     }
@@ -231,7 +264,8 @@ mod tests {
     use crate::attribute::Directory;
     use crate::id::WorkerId;
     use crate::lineup::{Era, Share, Term};
-    use crate::program::{Directions, Program, SessionInfo};
+    use crate::program::{Directions, Program, SessionInfo, Worn};
+    use crate::quarantine::Quarantine;
     use crate::snapshot::OnFailure;
     use crate::stats::CallStats;
     use crate::verdict::{Rejection, Verdict};
@@ -275,8 +309,8 @@ mod tests {
             Ok(())
         }
 
-        fn worn(&self) -> bool {
-            self.worn
+        fn worn(&self) -> Option<Worn> {
+            self.worn.then_some(Worn::Memory)
         }
     }
 
@@ -290,6 +324,8 @@ mod tests {
             on_failure: OnFailure::default(),
             stats: (0..1).map(|_| CallStats::default()).collect(),
             terms: Arc::default(),
+            max_held: usize::MAX,
+            quarantine: Arc::new(Quarantine::after(0)),
         }
     }
 
@@ -341,6 +377,32 @@ mod tests {
     }
 
     #[test]
+    fn after_so_many_failures_in_a_row_no_worker_tries_again() {
+        let program = Arc::new(Fragile { every: 10, ..Fragile::default() });
+        let mut link = link(&program);
+        link.quarantine = Arc::new(Quarantine::after(3));
+        let (mut roster, mut other) = (Roster::default(), Roster::default());
+        assert_eq!(call(&mut other, &link, Time(0), false), Ok(()));
+        for at in [0, 0, 1_000_000] {
+            assert!(!link.quarantine.is_on());
+            assert_eq!(call(&mut roster, &link, Time(at), true), Err(FailureCause::Deadline));
+        }
+        let told: Vec<_> = roster.notices.iter().map(|notice| notice.quarantined).collect();
+        assert_eq!(told, [false, false, true]);
+        let made = program.made.load(Ordering::Relaxed);
+        let late = Time(1_000_000_000_000);
+        for roster in [&mut roster, &mut other] {
+            assert_eq!(call(roster, &link, late, false), Err(FailureCause::Quarantined));
+            assert_eq!(roster.next_timer(link.id()), None);
+            roster.adopt(&Snapshot { bindings: vec![link.clone()], ..Snapshot::default() }, &seat(), late);
+        }
+        assert_eq!(program.made.load(Ordering::Relaxed), made, "not even by a snapshot");
+        assert_eq!(link.stats[0].failure(FailureCause::Quarantined).value(), 2);
+        let next = Link { generation: 2, quarantine: Arc::new(Quarantine::after(3)), ..link };
+        assert_eq!(call(&mut roster, &next, late, false), Ok(()));
+    }
+
+    #[test]
     fn only_the_function_that_failed_can_make_good_for_it() {
         let program = Arc::new(Fragile::default());
         let (mut roster, link) = (Roster::default(), link(&program));
@@ -374,6 +436,7 @@ mod tests {
             call(&mut roster, &first, Time(0), false).unwrap();
             assert_eq!(program.made.load(Ordering::Relaxed), made);
         }
+        assert_eq!(first.stats[0].renewal(Worn::Memory).value(), 3);
         (0..3).for_each(|_| assert!(call(&mut roster, &first, Time(0), true).is_err()));
         let second = Link { generation: 2, ..first };
         assert_eq!(call(&mut roster, &second, Time(0), false), Ok(()), "what the last one did is forgotten");

@@ -6,6 +6,7 @@ use crate::id::{BindingId, ClusterId, GenerationId};
 use crate::lineup::{Era, Term, Who};
 use crate::message::{Direction, Transport};
 use crate::program::{Directions, Program};
+use crate::quarantine::Quarantine;
 use crate::rate::{Rate, RatePolicy, SharedRate};
 use crate::resume::Resumption;
 use crate::stats::CallStats;
@@ -39,8 +40,7 @@ impl Snapshot {
 
     /// The link of a generation; where it serves no more, of its binding.
     pub(crate) fn link_of(&self, by: GenerationId) -> Option<&Link> {
-        let link = self.link(by.binding)?;
-        Some(link.all().find(|one| one.generation == by.generation).unwrap_or(link))
+        Some(self.link(by.binding)?.at(by.generation))
     }
 
     /// Whether all that happens because time passes happens at the same times.
@@ -219,6 +219,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// It has met nobody yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.passed == 0 && self.met.is_none()
+    }
+
     /// Goes to the next link. False: it has met that binding before.
     pub(crate) fn meet(&mut self, at: usize, link: &Link) -> bool {
         self.passed = at + 1;
@@ -246,6 +251,10 @@ pub struct Link {
     /// Where several generations serve at once: who meets which, the newest first. Sessions that fit none of them meet the link itself;
     /// it is also the one that timers run on.
     pub terms: Arc<[Term]>,
+    /// The most bytes of messages that it holds on one worker, with what keeps them.
+    pub max_held: usize,
+    /// Whether it is tried at all.
+    pub quarantine: Arc<Quarantine>,
 }
 
 impl Link {
@@ -420,6 +429,8 @@ mod tests {
             on_failure: OnFailure::default(),
             stats: Arc::default(),
             terms: Arc::default(),
+            max_held: usize::MAX,
+            quarantine: Arc::default(),
         };
         Chain::new(links.iter().map(link).collect())
     }

@@ -149,6 +149,7 @@ fn generation(runtime: &Runtime, name: &str, config: Value) -> Arc<Generation> {
         std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run: make plugins", file.display()));
     let spec = BindingSpec {
         id: BindingId(0),
+        sha256: None,
         name: name.into(),
         config,
         limits: PluginLimits::default(),

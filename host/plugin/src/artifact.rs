@@ -5,11 +5,10 @@ use crate::contract::{OFFERED, PACKAGE};
 use crate::digest::Digest;
 use crate::grants::{ALWAYS, Capability, Grants};
 use crate::refusal::Refusal;
-use std::sync::Arc;
 use wasmparser::{BinaryReaderError, Encoding, Parser, Payload, Validator};
 
 /// How the file came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
     /// As `cargo build` makes it; turned into a component in process.
@@ -27,8 +26,9 @@ pub(crate) struct Artifact {
 }
 
 /// What is known of a file without compiling it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Facts {
+    #[serde(skip, default = "Digest::of_nothing")]
     pub(crate) digest: Digest,
     pub(crate) form: Form,
     pub(crate) size: usize,
@@ -39,10 +39,15 @@ pub(crate) struct Facts {
     /// Whether it exports the packed `batch`.
     pub(crate) batch: bool,
     /// The text of its own cases, if it carries any.
-    pub(crate) cases: Option<Arc<str>>,
+    pub(crate) cases: Option<Box<str>>,
 }
 
 impl Facts {
+    /// The same, of this file for certain.
+    pub(crate) fn of_file(self, file: &[u8]) -> Self {
+        Self { digest: Digest::of(file), size: file.len(), ..self }
+    }
+
     pub(crate) fn capabilities(&self) -> Grants {
         self.interfaces.iter().filter_map(|name| Capability::of_interface(name)).collect()
     }

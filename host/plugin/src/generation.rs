@@ -13,7 +13,6 @@ use crate::module::Module;
 use crate::refusal::Refusal;
 use crate::rollout::RolloutPolicy;
 use crate::runtime::Runtime;
-use crate::schema;
 use crate::store::BindingStore;
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use weir_core::{
     BindingId, CallStats, CallTotals, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure,
-    Program, Seat, WorkerId,
+    Program, Quarantine, Seat, WorkerId,
 };
 
 /// One use of a plugin file, as the configuration says it.
@@ -29,6 +28,8 @@ use weir_core::{
 pub struct BindingSpec {
     /// Given by whoever reads the configuration; the same for as long as there is a binding of this name.
     pub id: BindingId,
+    /// The only file that is taken; `None`: any.
+    pub sha256: Option<Digest>,
     /// For chains, logs and metrics.
     pub name: Arc<str>,
     /// `Null` when there is none.
@@ -45,9 +46,10 @@ pub struct BindingSpec {
 
 impl BindingSpec {
     /// Whether a generation that was made with the other is as good as a new one: only how it takes over may differ.
-    pub(crate) fn is_same_but_rollout(&self, other: &Self) -> bool {
-        let Self { id, name, config, limits, grants, on_failure, rollout: _ } = self;
-        (*id, name, config, limits) == (other.id, &other.name, &other.config, &other.limits)
+    pub fn is_same_but_rollout(&self, other: &Self) -> bool {
+        let Self { id, sha256, name, config, limits, grants, on_failure, rollout: _ } = self;
+        (*id, *sha256, name) == (other.id, other.sha256, &other.name)
+            && (config, limits) == (&other.config, &other.limits)
             && (*grants, *on_failure) == (other.grants, other.on_failure)
     }
 
@@ -70,6 +72,7 @@ pub struct Generation {
     store: Arc<BindingStore>,
     stats: Arc<[CallStats]>,
     starter: Starter,
+    quarantine: Arc<Quarantine>,
 }
 
 impl Generation {
@@ -108,6 +111,16 @@ impl Generation {
         &self.store
     }
 
+    /// The text of one of its failures with places in the sources; `None`: its file has no debug information. May take a while: not for a worker's thread.
+    pub fn locate(&self, detail: &str) -> Option<String> {
+        self.module.symbols.as_ref().map(|symbols| symbols.locate(detail))
+    }
+
+    /// Whether [`Generation::locate`] has anything to say.
+    pub fn has_places(&self) -> bool {
+        self.module.symbols.is_some()
+    }
+
     /// What the workers count, one set for each.
     pub fn stats(&self) -> &Arc<[CallStats]> {
         &self.stats
@@ -116,6 +129,11 @@ impl Generation {
     /// All workers' counters, added up.
     pub fn totals(&self) -> CallTotals {
         CallTotals::of(&self.stats)
+    }
+
+    /// Whether it failed so often in a row that no worker calls it any more.
+    pub fn is_quarantined(&self) -> bool {
+        self.quarantine.is_on()
     }
 
     /// For a chain.
@@ -129,6 +147,8 @@ impl Generation {
             on_failure: self.spec.on_failure,
             stats: self.stats.clone(),
             terms: Arc::default(),
+            max_held: self.spec.limits.max_held,
+            quarantine: self.quarantine.clone(),
         }
     }
 }
@@ -166,10 +186,17 @@ impl Runtime {
         spec: &BindingSpec,
         store: &Arc<BindingStore>,
     ) -> Result<Arc<Generation>, Refusal> {
-        let module = self.module(bytes, |facts| facts.check_grants(spec.grants, &spec.name))?;
+        if let Some(wanted) = spec.sha256 {
+            let found = Digest::of(bytes);
+            if found != wanted {
+                return Err(Refusal::OtherDigest { found, wanted });
+            }
+        }
+        let module = self
+            .module(bytes, spec.limits.stack_size(), |facts| facts.check_grants(spec.grants, &spec.name))?;
         let starter = Starter::new(self, &module, spec, store)?;
         let (mut scratch, manifest) = starter.try_out()?;
-        let config = schema::check(&manifest.config_schema, &spec.config)?;
+        let config = self.compiler().check_config(&manifest.config_schema, &spec.config)?;
         match scratch.configure(&config) {
             Ok(Ok(())) => {}
             Ok(Err(said)) => return Err(Refusal::ConfigureSaid(said)),
@@ -187,6 +214,7 @@ impl Runtime {
             store: store.clone(),
             stats,
             starter,
+            quarantine: Arc::new(Quarantine::after(spec.limits.quarantine)),
         }))
     }
 }
@@ -215,7 +243,7 @@ impl Starter {
         store: &Arc<BindingStore>,
     ) -> Result<Self, Refusal> {
         let link = |error: wasmtime::Error| Refusal::Link(format!("{error:#}"));
-        let linker = v0_1::linker(runtime.engine(), spec.grants).map_err(link)?;
+        let linker = v0_1::linker(module.component.engine(), spec.grants).map_err(link)?;
         let pre = linker.instantiate_pre(&module.component).map_err(link)?;
         let indices = HandlerIndices::new(&pre).map_err(link)?;
         Ok(Self {
@@ -263,8 +291,8 @@ impl Starter {
 
     fn start(&self, parts: HostParts) -> Result<Started, StartError> {
         let crossing = parts.limits.crossing();
-        self.runtime.count_epochs();
-        let mut store = Store::new(self.runtime.engine(), Host::new(parts));
+        self.runtime.engines().count_epochs();
+        let mut store = Store::new(self.pre.engine(), Host::new(parts));
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(crossing);
         watch(&mut store);

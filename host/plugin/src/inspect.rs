@@ -41,9 +41,10 @@ pub struct Inspection {
 impl Runtime {
     /// Compiles a file and asks it what it is, with everything granted and the default limits. It is not configured.
     pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, Refusal> {
-        let module = self.module(bytes, |_| Ok(()))?;
+        let module = self.module(bytes, PluginLimits::default().stack_size(), |_| Ok(()))?;
         let spec = BindingSpec {
             id: BindingId(0),
+            sha256: None,
             name: "inspect".into(),
             config: serde_json::Value::Null,
             limits: PluginLimits::default(),

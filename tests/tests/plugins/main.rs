@@ -6,4 +6,5 @@ mod lifecycle;
 mod refusals;
 mod remote;
 mod rollout;
+mod trust;
 mod turncoat;

@@ -13,6 +13,7 @@ mod rates;
 mod resume;
 mod rollout;
 mod slow;
+mod tap;
 mod text;
 
 use crate::error::ConfigError;

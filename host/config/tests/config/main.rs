@@ -7,6 +7,7 @@ mod diff;
 mod not_yet;
 mod rollout;
 mod sidecar;
+mod trust;
 
 use std::path::Path;
 use tempfile::TempDir;

@@ -14,6 +14,44 @@ use crate::stats::ListenerStats;
 use crate::verdict::{Target, Verdict};
 use std::time::Duration;
 
+/// Bytes of the messages that each binding holds, with what keeps them. What waits behind a held message is bounded elsewhere: its
+/// sender is not read, or its receiver's queue counts it.
+#[derive(Debug, Default)]
+pub(crate) struct Holdings(Vec<usize>);
+
+impl Holdings {
+    /// Whether a binding may hold a message of so many bytes too.
+    pub(crate) fn has_room(&self, binding: BindingId, length: usize, most: usize) -> bool {
+        let held = self.0.get(binding.index()).copied().unwrap_or(0);
+        held.saturating_add(length).saturating_add(size_of::<Waiting>()) <= most
+    }
+
+    fn add(&mut self, waiting: &Waiting) {
+        let Some(kept) = &waiting.kept else { return };
+        let at = kept.by.binding.index();
+        if self.0.len() <= at {
+            self.0.resize(at + 1, 0);
+        }
+        self.0[at] += waiting.cost();
+    }
+
+    fn remove(&mut self, waiting: &Waiting) {
+        if let Some(kept) = &waiting.kept
+            && let Some(held) = self.0.get_mut(kept.by.binding.index())
+        {
+            *held -= waiting.cost();
+        }
+    }
+
+    /// The invariant, for tests.
+    #[cfg(any(test, debug_assertions))]
+    pub(crate) fn check_invariants<'a>(&self, lines: impl Iterator<Item = &'a Box<Held>>) {
+        let mut counted = Self(vec![0; self.0.len()]);
+        lines.flat_map(|line| &line.messages).for_each(|waiting| counted.add(waiting));
+        assert_eq!(self.0, counted.0, "bytes that bindings hold");
+    }
+}
+
 impl State {
     /// Keeps a message. Inbound, the session's reading stands still; outbound, what follows waits behind it.
     pub(crate) fn hold(
@@ -44,9 +82,10 @@ impl State {
             until: self.now + Duration::from_millis(milliseconds.into()),
             verdict: None,
         };
+        let waiting = Waiting { parcel: message, kept: Some(Box::new(kept)) };
+        self.holdings.add(&waiting);
         // It was in hand when those in line were not yet: it stands before them.
-        let line = session.held[direction as usize].get_or_insert_default();
-        line.push_front(Waiting { parcel: message, kept: Some(Box::new(kept)) });
+        session.held[direction as usize].get_or_insert_default().push_front(waiting);
         self.held_gauge(listener, direction).add(1);
         self.arm(snapshot, id);
     }
@@ -95,7 +134,7 @@ impl State {
         let chain = &snapshot.listeners[self.listener_of(id)].chain;
         if kept.anew && chain.bindings().contains(&kept.by.binding) {
             let progress = chain.resume_at(direction, &kept.chain, kept.progress, kept.by.binding);
-            self.walk(snapshot, parcel.open(), progress, kept.route);
+            self.walk_on(snapshot, parcel.open(), progress, kept.route);
             return;
         }
         match kept.on_failure {
@@ -157,6 +196,10 @@ impl State {
             Some(Kept { chain, progress, route, by, on_failure, verdict: Some(verdict), .. }) => {
                 let now = &snapshot.listeners[self.listener_of(id)].chain;
                 let progress = now.resume(direction, &chain, progress);
+                self.tap_release(snapshot, &parcel, by, &verdict);
+                if let Some(link) = now.links().iter().find(|link| link.binding == by.binding) {
+                    link.at(by.generation).stats[usize::from(self.seat.worker.0)].released.add(1);
+                }
                 self.conclude(
                     snapshot,
                     parcel,
@@ -193,8 +236,13 @@ impl State {
             let Some(session) = self.conns.get_mut(id).and_then(Conn::session_mut) else { return };
             let Some(line) = session.held[direction as usize].take() else { continue };
             for waiting in line.messages {
+                self.holdings.remove(&waiting);
                 self.held_gauge(listener, direction).sub(1);
-                self.drop_message(&waiting.parcel.open(), DropReason::SessionEnded);
+                let message = waiting.parcel.open();
+                if waiting.kept.is_none() {
+                    self.tap_begin(&message);
+                }
+                self.drop_message(&message, DropReason::SessionEnded);
             }
         }
     }
@@ -205,6 +253,7 @@ impl State {
 
     fn step_forward(&mut self, id: ConnId, direction: Direction) -> Option<Waiting> {
         let front = self.line(id, direction)?.pop_front()?;
+        self.holdings.remove(&front);
         self.held_gauge(self.listener_of(id), direction).sub(1);
         Some(front)
     }

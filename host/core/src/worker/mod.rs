@@ -29,6 +29,7 @@ mod receive;
 mod resume;
 mod route;
 mod slow;
+mod tap;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -61,8 +62,10 @@ use crate::wheel::Wheel;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use drain::Drain;
+use hold::Holdings;
 use overload::Shedder;
 use std::sync::Arc;
+use tap::Tapped;
 use weir_codec::Wire;
 use weir_codec::websocket::deflate::{Deflater, Inflater};
 
@@ -82,6 +85,8 @@ pub(crate) struct State {
     pub(crate) conns: Slab<Conn>,
     pub(crate) groups: Groups,
     pub(crate) roster: Roster,
+    /// What each binding holds here, in bytes.
+    pub(crate) holdings: Holdings,
     pub(crate) wheel: Wheel,
     pub(crate) dirty: Vec<ConnId>,
     pub(crate) connects: Vec<Connect>,
@@ -112,6 +117,8 @@ pub(crate) struct State {
     pub(crate) lapsed: Vec<ConnId>,
     /// For all sessions that agreed to compression.
     pub(crate) deflater: Deflater,
+    /// See [`Worker::tap`].
+    pub(crate) tap: Option<Box<Tapped>>,
 }
 
 /// Something to be done before the call from outside returns.
@@ -239,6 +246,7 @@ impl Worker {
                 conns: Slab::new(id),
                 groups: Groups::default(),
                 roster: Roster::default(),
+                holdings: Holdings::default(),
                 wheel: Wheel::default(),
                 dirty: Vec::new(),
                 connects: Vec::new(),
@@ -256,6 +264,7 @@ impl Worker {
                 seed: seed | 1,
                 lapsed: Vec::new(),
                 deflater: Deflater::default(),
+                tap: None,
             },
             inflater: Inflater::default(),
         }
@@ -426,6 +435,8 @@ impl State {
                 assert!(!queue.is_empty(), "an empty queue goes back to the worker");
             }
         }
+        let lines = self.conns.iter().filter_map(Conn::session);
+        self.holdings.check_invariants(lines.flat_map(|session| session.held.iter().flatten()));
         self.check_ledger();
     }
 

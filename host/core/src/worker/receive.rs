@@ -145,7 +145,7 @@ impl State {
         for group in &policy.join {
             self.groups.join(&mut self.conns, &self.seat.directory, id, group);
         }
-        if !policy.chain.links().is_empty() {
+        if !policy.chain.links().is_empty() || self.tap.is_some() {
             let info = SessionInfo {
                 id,
                 listener: policy.name.clone(),
@@ -154,6 +154,7 @@ impl State {
                 tls: opening.tls,
                 request: opening.request,
             };
+            self.tap_opened(opening.listener, &info);
             self.tell_open(snapshot, id, &info);
         }
         if let Route::Cluster(cluster) = policy.route
@@ -190,6 +191,7 @@ impl State {
                 &mut self.call,
                 |instance, call| instance.open(info, call),
             );
+            self.tap_told(id, link, &answer);
             let worker = usize::from(self.seat.worker.0);
             match answer {
                 Ok(Ok(())) => {
@@ -198,7 +200,7 @@ impl State {
                     self.run(snapshot);
                 }
                 Ok(Err(rejection)) => {
-                    link.stats[worker].closed.add(1);
+                    link.stats[worker].refused.add(1);
                     // What it says to the client it refuses has to go out before the end.
                     self.apply_effects(link, Some(id), 1);
                     self.run(snapshot);

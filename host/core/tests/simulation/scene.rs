@@ -165,6 +165,21 @@ impl Script {
         all.map(|stats| stats.latency.read().0.iter().sum::<u64>()).sum()
     }
 
+    /// Every message that a plugin was asked about, and every release, has a verdict or is counted as one without.
+    pub(crate) fn check_verdicts(&self) {
+        for stats in &self.stats {
+            let sum = |of: &dyn Fn(&CallStats) -> u64| stats.iter().map(of).sum::<u64>();
+            let others = sum(&|stats| stats.others.iter().map(weir_core::Counter::value).sum());
+            let messages = sum(&|stats| stats.calls.value()) - others;
+            let verdicts = sum(&|stats| {
+                let kinds = [&stats.forwarded, &stats.changed, &stats.dropped, &stats.closed, &stats.held];
+                kinds.iter().map(|kind| kind.value()).sum()
+            });
+            let unanswered = sum(&|stats| stats.unanswered.value());
+            assert_eq!(messages + sum(&|stats| stats.released.value()), verdicts + unanswered);
+        }
+    }
+
     pub(crate) fn next(&mut self, rng: &mut Rng) -> Arc<Snapshot> {
         self.version += 1;
         let changes = self.version > 1;
@@ -286,6 +301,8 @@ impl Script {
             },
             stats: self.stats[at].clone(),
             terms: Arc::default(),
+            max_held: if lies { 4096 } else { usize::MAX },
+            quarantine: Arc::default(),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! `/metrics`: the counters of all workers added up, when somebody asks.
 
+mod bindings;
+mod budgets;
 mod overload;
 mod resume;
+
+pub(crate) use bindings::kinds;
 
 use crate::run::Shared;
 use prometheus_client::collector::Collector;
@@ -35,6 +39,7 @@ impl Collector for Metrics {
         self.clusters(&mut page)?;
         self.sends(&mut page)?;
         self.plugins(&mut page)?;
+        self.bindings(&mut page)?;
         self.plugins_own(&mut page)?;
         self.gateway(&mut page)?;
         self.overload(&mut page)?;
@@ -254,17 +259,14 @@ impl Metrics {
         for binding in &bindings {
             let label = vec![("binding", binding.name.to_string())];
             let totals = &binding.totals;
-            verdicts.push((with(&label, "verdict", "forward"), totals.forwarded));
-            verdicts.push((with(&label, "verdict", "change"), totals.changed));
-            verdicts.push((with(&label, "verdict", "drop"), totals.dropped));
-            verdicts.push((with(&label, "verdict", "close"), totals.closed));
-            verdicts.push((with(&label, "verdict", "hold"), totals.held));
+            verdicts.extend(kinds(totals).map(|(kind, count)| (with(&label, "verdict", kind), count)));
             for cause in FailureCause::ALL {
                 failures.push((with(&label, "cause", cause.label()), totals.failure(cause)));
             }
         }
-        page.counter("plugin_verdicts", "Verdicts, by kind", verdicts)?;
+        page.counter("plugin_verdicts", "Verdicts on messages, by kind; refuse: on sessions", verdicts)?;
         page.counter("plugin_failures", "Calls that gave no answer, by cause", failures)?;
+        budgets::show(&self.0, &bindings, page)?;
         let generation = |binding: &crate::run::BindingView| {
             (vec![("binding", binding.name.to_string())], binding.generation)
         };
@@ -366,6 +368,15 @@ impl Metrics {
             "How late what was due was done: the wait of everything that a worker does",
             of(&|turns| &turns.delay, None),
         )?;
+        let mut waits = of(&|turns| &turns.waits.sockets, Some("sockets"));
+        waits.extend(of(&|turns| &turns.waits.busy, Some("busy")));
+        waits.extend(of(&|turns| &turns.waits.handshakes, Some("handshakes")));
+        waits.extend(of(&|turns| &turns.waits.ends, Some("ends")));
+        page.histogram(
+            "worker_wait",
+            "How long what was ready waited for its turn, by what it is; of sockets a share is measured",
+            waits,
+        )?;
         let mut turns = of(&|turns| &turns.sockets, Some("sockets"));
         turns.extend(of(&|turns| &turns.plugins, Some("plugins")));
         turns.extend(of(&|turns| &turns.timers, Some("timers")));
@@ -414,6 +425,17 @@ impl Page<'_, '_> {
         let mut family = self.0.encode_descriptor(&name, help, None, MetricType::Counter)?;
         for (labels, value) in values {
             family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    /// A family of counters of seconds, of values in nanoseconds.
+    pub(crate) fn seconds(&mut self, name: &str, help: &str, values: Vec<(Labels, u64)>) -> fmt::Result {
+        let name = format!("weir_{name}_seconds");
+        let mut family = self.0.encode_descriptor(&name, help, None, MetricType::Counter)?;
+        for (labels, nanoseconds) in values {
+            let seconds = nanoseconds as f64 / 1e9;
+            family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&seconds, None)?;
         }
         Ok(())
     }

@@ -2,6 +2,9 @@
 
 mod connections;
 mod metrics;
+mod record;
+mod tap;
+mod top;
 
 use crate::run::Shared;
 use anyhow::Context;
@@ -10,7 +13,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use metrics::Metrics;
 use prometheus_client::registry::Registry;
 use std::os::unix::fs::FileTypeExt;
@@ -71,7 +74,8 @@ pub(crate) fn token(admin: &Admin) -> anyhow::Result<Option<Arc<str>>> {
     admin.token_file.as_deref().map(read_token).transpose()
 }
 
-fn read_token(path: &Path) -> anyhow::Result<Arc<str>> {
+/// The token in a file.
+pub(crate) fn read_token(path: &Path) -> anyhow::Result<Arc<str>> {
     let token = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read admin.token_file {}", path.display()))?;
     let token = token.trim();
@@ -87,10 +91,17 @@ fn read_token(path: &Path) -> anyhow::Result<Arc<str>> {
 pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Metrics(shared.clone())));
+    tokio::spawn(top::tidy(shared.clone()));
     let admin = Arc::new(Served { shared, registry });
     // Whether the gateway lives and is ready is asked by those who have no token.
     let open = Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz));
-    let mut guarded = Router::new().route("/metrics", get(metrics)).route("/v1/plugins", get(plugins));
+    let mut guarded = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/v1/plugins", get(plugins))
+        .route("/v1/tap", get(tap::tap))
+        .route("/v1/top", get(top::top))
+        .route("/v1/record", get(record::record))
+        .route("/v1/config/reload", post(reload));
     if let Some(token) = bound.token {
         guarded = guarded.route_layer(middleware::from_fn_with_state(token, require_token));
     }
@@ -130,6 +141,23 @@ async fn metrics(State(admin): State<Arc<Served>>) -> Response {
 
 async fn plugins(State(admin): State<Arc<Served>>) -> Response {
     axum::Json(admin.shared.plugin_status()).into_response()
+}
+
+/// 200: what can change without a restart is in force; 409: everything is as it was, and why.
+async fn reload(State(admin): State<Arc<Served>>, request: Request) -> Response {
+    // A page of some site in the browser of whoever runs this must not be able to.
+    if request.headers().contains_key(header::ORIGIN) {
+        return (StatusCode::FORBIDDEN, "not from a web page\n").into_response();
+    }
+    let reloaded = match admin.shared.orders.get() {
+        Some(orders) => orders.reload().await,
+        None => None,
+    };
+    let Some(reloaded) = reloaded else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the gateway is starting or ending\n").into_response();
+    };
+    let status = if reloaded.is_refused() { StatusCode::CONFLICT } else { StatusCode::OK };
+    (status, axum::Json(reloaded.json())).into_response()
 }
 
 async fn require_token(State(token): State<Arc<str>>, request: Request, next: Next) -> Response {

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use weir_config::Cache;
+use weir_config::{Cache, Config, Plugins};
 use weir_plugin::Cases;
 
 /// How long all cases of a file may take.
@@ -14,7 +14,8 @@ const TIME: Duration = Duration::from_mins(1);
 
 pub(super) fn run(plugin: &Path, files: &[PathBuf]) -> anyhow::Result<()> {
     let built = if plugin.is_dir() { build::build(plugin, None)? } else { vec![plugin.to_owned()] };
-    let runtime = plugin_runtime(&Cache::Off, 1)?;
+    let plugins = Plugins { cache: Cache::Off, ..Config::zero().plugins };
+    let runtime = plugin_runtime(&plugins, 1)?;
     let (mut run, mut failed) = (0, 0);
     for file in built {
         let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;

@@ -3,12 +3,13 @@
 use crate::run::plugin_runtime;
 use anyhow::Context;
 use std::path::Path;
-use weir_config::Cache;
+use weir_config::{Cache, Config, Plugins};
 use weir_plugin::{Form, Inspection};
 
 pub(super) fn run(file: &Path, json: bool) -> anyhow::Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let runtime = plugin_runtime(&Cache::Off, 1)?;
+    let plugins = Plugins { cache: Cache::Off, ..Config::zero().plugins };
+    let runtime = plugin_runtime(&plugins, 1)?;
     let inspection = runtime.inspect(&bytes).with_context(|| file.display().to_string())?;
     if json {
         println!("{}", serde_json::to_string_pretty(&inspection)?);

@@ -1,10 +1,13 @@
 //! What the workers, the keeper of the plugins and the admin server have in common.
 
+use super::orders::Orders;
 use super::overload::{Beat, View};
+use crate::tap::{Loudest, Redaction, Views};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde_json::json;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 use weir_core::{CallTotals, Directory, Snapshot, WorkerStats};
 use weir_plugin::{BindingStatus, Catalogue};
 
@@ -18,6 +21,14 @@ pub(crate) struct Shared {
     pub(crate) listener_names: Vec<String>,
     /// By cluster id.
     pub(crate) cluster_names: Vec<String>,
+    /// When the time zero of the workers was.
+    pub(crate) began: SystemTime,
+    /// Who looks on messages.
+    pub(crate) views: Arc<Views>,
+    /// Who has the most of them.
+    pub(crate) loudest: Loudest,
+    /// What nobody is shown of them.
+    pub(crate) redaction: Redaction,
     /// What `/readyz` says.
     pub(crate) ready: AtomicBool,
     pub(crate) overload: View,
@@ -25,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) beats: Arc<[Beat]>,
     /// Set before the first worker starts.
     pub(crate) catalogue: ArcSwapOption<Catalogue>,
+    /// Likewise.
+    pub(crate) orders: OnceLock<Orders>,
 }
 
 /// One binding.

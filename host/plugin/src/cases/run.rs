@@ -6,7 +6,6 @@ use crate::instance::PluginInstance;
 use crate::module::Module;
 use crate::refusal::Refusal;
 use crate::runtime::Runtime;
-use crate::schema;
 use crate::store::BindingStore;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,9 +30,10 @@ const SESSION: SessionId = SessionId::from_raw(1);
 impl Runtime {
     /// Runs cases with a plugin file, everything granted and the default limits, for `time` at most.
     pub fn test(&self, bytes: &[u8], cases: &Cases, time: Duration) -> Result<Vec<CaseOutcome>, Refusal> {
-        let module = self.module(bytes, |_| Ok(()))?;
+        let module = self.module(bytes, crate::PluginLimits::default().stack_size(), |_| Ok(()))?;
         let spec = BindingSpec {
             id: BindingId(0),
+            sha256: None,
             name: "test".into(),
             config: serde_json::Value::Null,
             limits: crate::PluginLimits::default(),
@@ -82,7 +82,7 @@ impl Runtime {
         let store = Arc::new(BindingStore::new(self.options()));
         let starter = Starter::new(self, module, spec, &store).map_err(|refusal| refusal.to_string())?;
         let (mut started, manifest) = starter.try_out().map_err(|refusal| refusal.to_string())?;
-        let config = schema::check(&manifest.config_schema, &case.config);
+        let config = self.compiler().check_config(&manifest.config_schema, &case.config);
         let (answer, goes_on) = match config.map(|config| started.configure(&config)) {
             Err(refusal) => (format!("refused: {refusal}"), false),
             Ok(Err(failure)) => (fails(&failure), false),

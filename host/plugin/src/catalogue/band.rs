@@ -28,10 +28,12 @@ pub(crate) enum Finding {
 
 impl Figures {
     pub(crate) fn of(totals: &CallTotals) -> Self {
+        // A message that met no instance because the last one failed was failed too: without it, a plugin that fails on everything
+        // would have few failures, as far apart as its renewals.
+        let unmade = [FailureCause::BackOff, FailureCause::Quarantined];
+        let unmade: u64 = unmade.into_iter().map(|cause| totals.failure(cause)).sum();
         Self {
-            // A message that met no instance because the last one failed was failed too: without it, a plugin that fails on everything
-            // would have few failures, as far apart as its renewals.
-            calls: totals.calls + totals.failure(FailureCause::BackOff),
+            calls: totals.calls + unmade,
             failures: totals.failed(),
             drops: totals.dropped + totals.closed,
             latency: totals.latency,

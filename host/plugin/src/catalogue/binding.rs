@@ -61,6 +61,10 @@ impl Serves for Arc<Generation> {
     fn figures(&self) -> Figures {
         Figures::of(&self.totals())
     }
+
+    fn is_quarantined(&self) -> bool {
+        Generation::is_quarantined(self)
+    }
 }
 
 impl Binding {
@@ -234,6 +238,7 @@ impl Binding {
                 since_ms: self.since,
             }),
             probation: self.lineup.is_on_probation(),
+            quarantined: self.serving().is_some_and(|generation| generation.is_quarantined()),
             taken_back: self.taken_back,
             rollout: self.lineup.on_trial(now).map(|trial| RolloutStatus {
                 generation: trial.generation.number(),

@@ -15,6 +15,8 @@ pub(crate) const MAX_LIVE: usize = 4;
 pub(crate) trait Serves: Clone {
     fn number(&self) -> u64;
     fn figures(&self) -> Figures;
+    /// Whether it failed so often in a row that nobody calls it any more.
+    fn is_quarantined(&self) -> bool;
 }
 
 /// Invariant: nothing is on trial or pinned where nothing serves.
@@ -173,7 +175,12 @@ impl<G: Serves> Lineup<G> {
     fn look_at_stable(&mut self, policy: &RolloutPolicy, now: Instant, events: &mut Vec<Event<G>>) {
         let (Some(stable), Some(probation)) = (&self.stable, &mut self.probation) else { return };
         let (own, before) = (stable.generation.figures(), probation.before.generation.figures());
-        match probation.trial.look(&policy.band, own, before, now) {
+        let course = if gave_up(&stable.generation, &probation.before.generation) {
+            Course::Failed(GAVE_UP.into())
+        } else {
+            probation.trial.look(&policy.band, own, before, now)
+        };
+        match course {
             Course::GoesOn => {}
             Course::Stood => self.probation = None,
             Course::Failed(why) => {
@@ -191,7 +198,12 @@ impl<G: Serves> Lineup<G> {
     fn look_at_canary(&mut self, policy: &RolloutPolicy, now: Instant, era: Era, events: &mut Vec<Event<G>>) {
         let (Some(stable), Some(canary)) = (&self.stable, &mut self.canary) else { return };
         let (own, before) = (canary.served.generation.figures(), stable.generation.figures());
-        match canary.trial.look(&policy.band, own, before, now) {
+        let course = if gave_up(&canary.served.generation, &stable.generation) {
+            Course::Failed(GAVE_UP.into())
+        } else {
+            canary.trial.look(&policy.band, own, before, now)
+        };
+        match course {
             Course::GoesOn => {}
             Course::Stood => {
                 let Some(Canary { served, .. }) = self.canary.take() else { return };
@@ -243,6 +255,14 @@ impl<G: Serves> Lineup<G> {
         let left = |pinned: &Pinned<G>| pinned.until.saturating_duration_since(now);
         self.pinned.iter().map(|pinned| (pinned.served.generation.clone(), left(pinned))).collect()
     }
+}
+
+/// Why a generation in quarantine is taken back, as the end of a sentence.
+const GAVE_UP: &str = "it failed so often in a row that no worker calls it any more";
+
+/// Whether the one before serves better whatever the figures say: nobody calls the new one any more.
+fn gave_up<G: Serves>(new: &G, before: &G) -> bool {
+    new.is_quarantined() && !before.is_quarantined()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use weir_core::Histogram;
 
 #[derive(Clone, Debug)]
-struct Fake(u64, Rc<Cell<Figures>>);
+struct Fake(u64, Rc<Cell<Figures>>, Rc<Cell<bool>>);
 
 impl Serves for Fake {
     fn number(&self) -> u64 {
@@ -15,11 +15,15 @@ impl Serves for Fake {
     fn figures(&self) -> Figures {
         self.1.get()
     }
+
+    fn is_quarantined(&self) -> bool {
+        self.2.get()
+    }
 }
 
 impl Fake {
     fn new(number: u64) -> Self {
-        Self(number, Rc::default())
+        Self(number, Rc::default(), Rc::default())
     }
 
     fn counts(&self, answers: u64, failures: u64) {
@@ -125,6 +129,27 @@ fn a_canary_that_fails_is_taken_back_and_nobody_else_noticed() {
     new.counts(0, 9);
     assert_eq!(told(&lineup.look(&canary(), start, Era(2))), "2 back to 1");
     assert_eq!(shown(&lineup), "1@0:1 1");
+}
+
+#[test]
+fn one_in_quarantine_is_taken_back_whatever_its_band_says_unless_the_one_before_is_there_too() {
+    let start = Instant::now();
+    let (mut lineup, before) = stood(&all(), start, &[1]);
+    let canary = RolloutPolicy { band: Band { failures: 0, looks: 9, ..Band::default() }, ..canary() };
+    let new = Fake::new(2);
+    lineup.take_up(new.clone(), &canary, start, Era(2));
+    assert_eq!(told(&lineup.look(&canary, start, Era(2))), "");
+    new.2.set(true);
+    let events = lineup.look(&canary, start, Era(2));
+    assert_eq!(told(&events), "2 back to 1");
+    assert!(matches!(&events[0], Event::TakenBack { why, .. } if why.contains("so often in a row")));
+    let third = Fake::new(3);
+    lineup.take_up(third.clone(), &all(), start, Era(3));
+    third.2.set(true);
+    before[0].2.set(true);
+    assert_eq!(told(&lineup.look(&all(), start, Era(3))), "", "nothing is better");
+    before[0].2.set(false);
+    assert_eq!(told(&lineup.look(&all(), start, Era(3))), "3 back to 1");
 }
 
 #[test]

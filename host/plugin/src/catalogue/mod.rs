@@ -12,8 +12,8 @@
 //! | what was taken back before, with the same settings | any | as before, or what served when that happened ⁄ refused |
 //! | the file is removed | any | as before, without its canary ⁄ missing |
 //! | the canary stood its time | trying | the canary, watched ⁄ active |
-//! | the canary left the band | trying | as before without it ⁄ refused, with the reason; remembered |
-//! | what is for all left the band while it was watched | active | the one before ⁄ refused, with the reason; remembered |
+//! | the canary left the band, or is in quarantine | trying | as before without it ⁄ refused, with the reason; remembered |
+//! | what is for all left the band while it was watched, or is in quarantine | active | the one before ⁄ refused, with the reason; remembered |
 //! | the same, and a canary is under way | trying | the one before, and the canary ⁄ trying; remembered |
 //! | the time of a replaced generation that keeps its sessions is over | any | as before without it ⁄ unchanged |
 //! | what was taken back is accepted | refused | as before ⁄ new, until it is offered again |
@@ -131,6 +131,15 @@ impl Catalogue {
         outcomes
     }
 
+    /// Whether an offer would be accepted. Nothing changes; what it gives serves nowhere.
+    pub fn try_out(&self, bytes: &[u8], spec: &BindingSpec) -> Result<Arc<Generation>, Refusal> {
+        if let Some(refused) = self.state.refused(&spec.name, Digest::of(bytes), spec.settings_digest()) {
+            return Err(Refusal::TakenBackBefore(refused.reason.into()));
+        }
+        let store = Arc::new(BindingStore::new(self.runtime.options()));
+        self.runtime.prepare(bytes, spec, &store)
+    }
+
     fn offer_one(&self, file: &str, digest: Digest, bytes: &[u8], spec: &BindingSpec) -> Outcome {
         let store = {
             let mut bindings = self.lock();
@@ -184,7 +193,8 @@ impl Catalogue {
             );
             return;
         };
-        let spec = BindingSpec { config: good.config, ..spec.clone() };
+        // It is what served until the restart, whatever file is asked for since.
+        let spec = BindingSpec { config: good.config, sha256: None, ..spec.clone() };
         match self.runtime.prepare(&bytes, &spec, store) {
             Ok(generation) => {
                 tracing::info!(
@@ -332,6 +342,11 @@ impl Catalogue {
         for store in stores {
             store.kv().sweep(now);
         }
+    }
+
+    /// What the clock that plugins see as monotonic says, in milliseconds.
+    pub fn monotonic(&self) -> u64 {
+        self.runtime.clock().monotonic()
     }
 
     /// The generation that serves for a binding, whatever its state: all sessions but those of a canary or pinned to another.

@@ -32,6 +32,8 @@ pub struct BindingStatus {
     pub pinned: Vec<PinnedStatus>,
     /// Files that were taken back, and are not tried again with the same settings until they are accepted; the newest last.
     pub refused: Vec<RefusedStatus>,
+    /// Whether what serves everybody failed so often in a row that no worker calls it any more.
+    pub quarantined: bool,
     /// Log lines that were too many.
     pub dropped_log_lines: u64,
     /// Keys in its store.

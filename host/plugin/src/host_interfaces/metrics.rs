@@ -7,16 +7,19 @@ use wasmtime::Result;
 
 impl metrics::Host for Host {
     fn count(&mut self, name: String, by: u64) -> Result<()> {
+        self.step()?;
         self.measure(&name, SeriesKind::Count, |series| series.count(by));
         Ok(())
     }
 
     fn gauge(&mut self, name: String, value: f64) -> Result<()> {
+        self.step()?;
         self.measure(&name, SeriesKind::Gauge, |series| series.set(value));
         Ok(())
     }
 
     fn observe(&mut self, name: String, value: f64) -> Result<()> {
+        self.step()?;
         self.measure(&name, SeriesKind::Histogram, |series| series.observe(value));
         Ok(())
     }

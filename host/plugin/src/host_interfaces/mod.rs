@@ -15,6 +15,7 @@ use crate::deadline::Deadline;
 use crate::limiter::Limiter;
 use crate::limits::PluginLimits;
 use crate::store::{BindingStore, Reason, Series};
+use random::Chance;
 use std::collections::HashMap;
 use std::sync::Arc;
 use weir_core::{Attributes, CallStats, Directory, Effect, SessionId, WorkerId};
@@ -31,6 +32,7 @@ pub(crate) struct Host {
     pub(crate) stats: Arc<[CallStats]>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) clock: Clock,
+    chance: Chance,
     /// Whose instance it is; `None` while a generation is tried.
     pub(crate) worker: Option<WorkerId>,
     pub(crate) binding: Arc<str>,
@@ -43,6 +45,8 @@ pub(crate) struct Host {
     pub(crate) effects: Vec<Effect>,
     /// Bytes that the call gave so far.
     output: usize,
+    /// How often the call called the host so far.
+    calls: u32,
     /// Reasons that this instance gave before, so that the shared list is not locked for them.
     reasons: Vec<Arc<Reason>>,
     /// Metrics that it used before, likewise.
@@ -63,6 +67,8 @@ pub(crate) enum Phase {
 pub(crate) enum Breach {
     #[error("{0} is not allowed while the plugin is configured; only timers.every is")]
     EffectInSetup(&'static str),
+    #[error("the call called the host more than {0} times; max_host_calls raises the limit")]
+    HostCalls(u32),
     #[error("the call asked for more than {0} effects; max_effects raises the limit")]
     Effects(usize),
     #[error("the call gave more than {0} bytes of output; max_output raises the limit")]
@@ -95,6 +101,7 @@ impl Host {
             store,
             stats,
             directory,
+            chance: Chance::of(clock.script()),
             clock,
             worker,
             binding,
@@ -103,6 +110,7 @@ impl Host {
             session: None,
             effects: Vec::new(),
             output: 0,
+            calls: 0,
             reasons: Vec::new(),
             series: HashMap::new(),
         }
@@ -112,7 +120,18 @@ impl Host {
     pub(crate) fn begin(&mut self, phase: Phase) {
         self.phase = phase;
         self.output = 0;
+        self.calls = 0;
         self.limiter.begin();
+    }
+
+    /// Counts a call of the host: the first thing that each of its functions does.
+    pub(crate) fn step(&mut self) -> Result<(), Breach> {
+        self.calls += 1;
+        if self.calls > self.limits.host_calls {
+            Err(Breach::HostCalls(self.limits.host_calls))
+        } else {
+            Ok(())
+        }
     }
 
     /// Counts bytes that the plugin gives.

@@ -1,13 +1,15 @@
 //! What a binding keeps across its generations: keys and values, metrics, drop reasons, the sum of their counters, the budget of log
 //! lines.
 
+mod budgets;
 mod kv;
 mod ledger;
 mod log_budget;
 mod metrics;
 mod reasons;
 
-pub use kv::{Kv, KvError, MAX_KEY, MAX_VALUE};
+pub use budgets::Budget;
+pub use kv::{Kv, KvError, MAX_KEY, MAX_VALUE, Room};
 pub use metrics::{HistogramReading, MAX_NAMES, Metrics, Reading, Value};
 pub use reasons::{DropReasons, MAX_REASONS};
 
@@ -16,6 +18,7 @@ pub(crate) use metrics::{MetricError, Series, SeriesKind};
 pub(crate) use reasons::Reason;
 
 use crate::options::RuntimeOptions;
+use budgets::BudgetHits;
 use ledger::Ledger;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -29,6 +32,7 @@ pub struct BindingStore {
     reasons: DropReasons,
     ledger: Ledger,
     logs: Box<[LogBudget]>,
+    hits: BudgetHits,
     reported: AtomicU32,
 }
 
@@ -36,12 +40,13 @@ impl BindingStore {
     /// An empty store for as many workers as the runtime has.
     pub fn new(options: &RuntimeOptions) -> Self {
         Self {
-            kv: Kv::new(options.kv_bytes, options.kv_keys),
+            kv: Kv::default(),
             metrics: Metrics::default(),
             reasons: DropReasons::default(),
             ledger: Ledger::new(options.workers),
             // One more: for trying a generation, which no worker does.
             logs: (0..=options.workers).map(|_| LogBudget::default()).collect(),
+            hits: BudgetHits::default(),
             reported: AtomicU32::new(0),
         }
     }
@@ -75,6 +80,15 @@ impl BindingStore {
     /// Log lines that were dropped because there were too many.
     pub fn dropped_log_lines(&self) -> u64 {
         self.logs.iter().map(LogBudget::dropped).sum()
+    }
+
+    /// How often it met a budget, over all workers and generations.
+    pub fn budget_hits(&self, budget: Budget) -> u64 {
+        self.hits.of(budget)
+    }
+
+    pub(crate) fn count_hit(&self, budget: Budget) {
+        self.hits.count(budget);
     }
 
     /// The budget of a worker's lines; without a worker that of a trial.

@@ -9,3 +9,4 @@ mod instances;
 mod limits;
 mod refusals;
 mod rig;
+mod scripted;

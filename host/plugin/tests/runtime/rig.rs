@@ -23,6 +23,7 @@ pub(crate) const SESSION: SessionId = SessionId::from_raw(0x1_0000_0001);
 pub(crate) fn spec(name: &str) -> BindingSpec {
     BindingSpec {
         id: BindingId(0),
+        sha256: None,
         name: name.into(),
         config: Value::Null,
         limits: PluginLimits::default(),
