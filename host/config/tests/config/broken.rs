@@ -11,7 +11,7 @@ fn each_is_told_where_and_what() {
         (
             "adress = 1".to_owned(),
             &[
-                "1:1: unknown key `adress` (the file knows `admin`, `cluster`, `listener`, `log`, `overload`, `plugin`, `plugins`, `runtime`)",
+                "1:1: unknown key `adress` (the file knows `admin`, `cluster`, `listener`, `log`, `overload`, `plugin`, `plugins`, `runtime`, `tap`)",
             ],
         ),
         ("[admin]\nbnd = \"127.0.0.1:1\"".to_owned(), &["2:1: unknown key `bnd`: did you mean `bind`?"]),
