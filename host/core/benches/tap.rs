@@ -126,6 +126,9 @@ fn run(worker: &mut Worker, conns: &[ConnId], from: u64, rounds: u64) -> f64 {
     begun.elapsed().as_nanos() as f64 / (rounds * MESSAGES) as f64
 }
 
+/// Messages of one case at a time.
+const ROUNDS: u64 = 5_000;
+
 fn main() {
     let mut worker = worker();
     let wire = Wire::Framed(Arc::new(Framing::Length { prefix: Prefix::U32Be, max: 1 << 20 }));
@@ -153,7 +156,6 @@ fn main() {
         ("somebody who wants 256 bytes of each", Some(depth(256))),
         ("somebody who wants no payload of each", Some(depth(0))),
     ];
-    const ROUNDS: u64 = 5_000;
     let mut best = [f64::MAX; 4];
     let mut now = 2;
     // In turns, so that what the machine does meanwhile is everybody's; the best of each.

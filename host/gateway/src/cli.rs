@@ -17,6 +17,7 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and it is read once")]
 pub(crate) enum Command {
     /// Runs the gateway.
     ///
@@ -122,7 +123,7 @@ pub(crate) struct TapOptions {
     /// text, binary
     #[arg(long)]
     pub(crate) kind: Vec<String>,
-    /// What became of them: routed, queued, dropped, or the reason of a drop such as queue_full
+    /// What became of them: routed, queued, dropped, or the reason of a drop such as `queue_full`
     #[arg(long)]
     pub(crate) fate: Vec<String>,
     /// Only a part of them, such as 1%

@@ -70,14 +70,16 @@ impl Shared {
         let counters = |status: BindingStatus| {
             let (live, past) = catalogue.store(&status.name)?.generations();
             let mut totals = past;
-            live.iter().for_each(|(_, generation)| totals.add(generation));
+            for (_, generation) in &live {
+                totals.add(generation);
+            }
             let mut generations: Vec<Value> =
-                live.iter().map(|(number, counted)| of_calls(json!(number), counted)).collect();
+                live.iter().map(|(number, counted)| of_calls(&json!(number), counted)).collect();
             if past.calls > 0 {
-                generations.push(of_calls(json!("past"), &past));
+                generations.push(of_calls(&json!("past"), &past));
             }
             let mut all =
-                of_calls(json!(status.serving.as_ref().map_or(0, |serving| serving.generation)), &totals);
+                of_calls(&json!(status.serving.as_ref().map_or(0, |serving| serving.generation)), &totals);
             // State, and why, as `/v1/plugins` has them.
             let state = serde_json::to_value(&status.state).unwrap_or_default();
             all["name"] = json!(status.name);
@@ -110,7 +112,7 @@ impl Shared {
     }
 }
 
-fn of_calls(generation: Value, totals: &CallTotals) -> Value {
+fn of_calls(generation: &Value, totals: &CallTotals) -> Value {
     let verdicts: Map<String, Value> =
         kinds(totals).into_iter().map(|(kind, count)| (kind.to_owned(), count.into())).collect();
     let failures: Map<String, Value> = FailureCause::ALL

@@ -59,7 +59,7 @@ impl Wanted {
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
-            "listener" => self.listener = value.to_owned(),
+            "listener" => value.clone_into(&mut self.listener),
             "bytes" => self.bounds.bytes = number(key, value, MIN_BYTES, 1 << 40)?,
             "messages" => self.bounds.messages = number(key, value, 1, 1 << 40)?,
             "milliseconds" => {

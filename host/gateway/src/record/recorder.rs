@@ -65,6 +65,7 @@ impl Buffer {
 impl Recorder {
     /// Records from now on. `None`: too many look on already.
     pub(crate) fn attach(views: &Arc<Views>, listener: ListenerId, wanted: &Wanted) -> Option<Recording> {
+        #[expect(clippy::disallowed_methods, reason = "what waits in it is bounded in bytes, by the buffer")]
         let (sender, events) = mpsc::unbounded_channel();
         let buffer = Arc::new(Buffer {
             most: wanted.buffer,

@@ -166,7 +166,7 @@ impl Scribe {
             before: true,
             transport: word("weir.transport").unwrap_or_else(|| self.transport.into()),
             peer: word("weir.peer").unwrap_or_default(),
-            tls: tls.then(|| Tls { sni, alpn, client_subject: None }),
+            tls: tls.then_some(Tls { sni, alpn, client_subject: None }),
             request: word("weir.path").map(|path| (":path".into(), path)).into_iter().collect(),
             attributes,
         }

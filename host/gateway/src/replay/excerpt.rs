@@ -1,5 +1,7 @@
 //! Where two payloads differ, for people.
 
+use std::fmt::Write as _;
+
 /// Characters before and after what differs.
 const AROUND: usize = 24;
 /// Characters, or bytes, of what differs.
@@ -12,13 +14,21 @@ pub(super) fn excerpts(one: &[u8], other: &[u8]) -> (String, String) {
             let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
             both(&one, &other, |part| part.iter().flat_map(|next| escaped(*next)).collect())
         }
-        _ => both(one, other, |part| part.iter().map(|byte| format!("{byte:02x}")).collect()),
+        _ => both(one, other, hexadecimal),
     }
 }
 
 /// The beginning of one payload.
 pub(super) fn beginning(payload: &[u8]) -> String {
     excerpts(payload, &[]).0
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Memory takes what is written.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn escaped(next: char) -> Vec<char> {

@@ -76,6 +76,10 @@ pub(super) struct Met {
 }
 
 impl Step {
+    fn is_from_before(&self) -> bool {
+        matches!(&self.event, Event::Open(open, _) if open.before)
+    }
+
     /// What the recording says; `None`: it does not say, or says nothing of the plugin.
     pub(super) fn expected(&self) -> Option<Outcome> {
         match &self.event {
@@ -122,7 +126,7 @@ impl Tape {
             known: HashSet::new(),
             tape: Self {
                 last: header.began,
-                header: header.clone(),
+                header,
                 steps: Vec::new(),
                 messages: 0,
                 left_out: 0,
@@ -139,8 +143,9 @@ impl Tape {
             loading.take(line);
         }
         let mut tape = loading.tape;
-        // Those of one worker as they happened; those of several by time.
-        tape.steps.sort_by_key(|step| (step.at, step.worker, step.order));
+        // Those of one worker as they happened; those of several by time. Sessions that were open before are there from the beginning,
+        // whichever of their messages the file was first told of.
+        tape.steps.sort_by_key(|step| (!step.is_from_before(), step.at, step.worker, step.order));
         if let Some(step) = tape.steps.last() {
             tape.last = tape.last.max(step.at);
         }
@@ -177,10 +182,10 @@ impl Loading<'_> {
                 }
             }
             Line::Message(message) => self.message(*message),
-            Line::Close(Close { at, worker, order, session, code, reason }) => {
-                if self.known.remove(&session) {
-                    self.add(at, worker, order, session, Event::Close { code, reason });
-                }
+            Line::Close(Close { at, worker, order, session, code, reason })
+                if self.known.remove(&session) =>
+            {
+                self.add(at, worker, order, session, Event::Close { code, reason });
             }
             Line::Gap(gap) => self.tape.lost += gap.lost,
             Line::End(end) => {
@@ -314,13 +319,15 @@ mod tests {
         })
         .to_string();
         for line in lines {
-            file += &format!("\n{line}");
+            file.push('\n');
+            file.push_str(&line.to_string());
         }
         file.push('\n');
         let (header, reader) = Reader::begin(file.as_bytes()).unwrap();
         Tape::load(header, reader, binding, wants).unwrap()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "shorter where it is called")]
     fn message(order: u64, direction: &str, text: &str, verdicts: Vec<Value>) -> Value {
         json!({
             "type": "message", "at": 200, "worker": 0, "order": order, "session": "1", "direction": direction, "sequence": order,
@@ -328,6 +335,7 @@ mod tests {
         })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "shorter where it is called")]
     fn verdict(plugin: &str, order: u64, said: Value) -> Value {
         let mut verdict = json!({ "plugin": plugin, "generation": order, "order": order, "ns": 1 });
         verdict.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
@@ -438,6 +446,18 @@ mod tests {
         assert_eq!((tape.messages, tape.not_reached, tape.sessions, tape.not_asked), (5, 1, 1, 0));
         assert_eq!(tape.generations.into_iter().collect::<Vec<_>>(), [2, 5, 10, 18, 20]);
         assert!(tape.end.is_none());
+    }
+
+    #[test]
+    fn a_session_from_before_is_there_from_the_beginning() {
+        // What the file tells of it stands before the echo, and the message before both.
+        let open = json!({
+            "type": "open", "at": 200, "worker": 0, "order": 9, "session": "1", "before": true, "transport": "tcp", "peer": "",
+            "attributes": {},
+        });
+        let said = vec![verdict("second", 4, json!({ "verdict": "forward" }))];
+        let lines = [open, message(9, "outbound", "echo", vec![]), message(3, "inbound", "a", said)];
+        assert_eq!(told(&tape(&lines, Some("second"), BOTH)), ["open false", "a Forward"]);
     }
 
     #[test]

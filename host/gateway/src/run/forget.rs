@@ -26,7 +26,9 @@ impl Keeper {
             .filter(|(at, (_, since))| *at >= MOST_GONE || old(since))
             .map(|(_, (name, _))| name.clone())
             .collect();
-        forgotten.iter().for_each(|name| self.forget(name));
+        for name in &forgotten {
+            self.forget(name);
+        }
     }
 
     /// Forgets a binding: its keys and values, its counters, its generation.

@@ -95,6 +95,7 @@ impl Rate {
 impl Client {
     /// Looks on from now on. `depth`: how much of each message. `None`: too many do already.
     pub(crate) fn attach(views: &Arc<Views>, filter: Filter, query: &Query, depth: Depth) -> Option<Feed> {
+        #[expect(clippy::disallowed_methods, reason = "the budget bounds what is in it, by bytes")]
         let (sender, records) = mpsc::unbounded_channel();
         let budget = Budget { used: Arc::default(), most: query.buffer };
         let lost = Arc::<Lost>::default();

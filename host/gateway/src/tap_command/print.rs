@@ -142,7 +142,7 @@ fn duration(nanoseconds: u64) -> String {
         1_000_000..1_000_000_000 => (number / 1e6, "ms"),
         _ => (number / 1e9, "s"),
     };
-    let digits = if number < 10.0 && unit != "ns" { 1 } else { 0 };
+    let digits = usize::from(number < 10.0 && unit != "ns");
     format!("{number:.digits$} {unit}")
 }
 

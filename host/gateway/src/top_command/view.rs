@@ -186,7 +186,7 @@ impl View<'_> {
         ];
         let row = |session: &Session| {
             vec![
-                session.session.clone(),
+                session.id.clone(),
                 session.listener.clone(),
                 session.peer.clone(),
                 short(session.inbound),
@@ -264,7 +264,7 @@ mod tests {
             }],
             plugins: vec![plugin(name, 1.0, 1 << 30), plugin("wordfilter", 123_456.0, 1 << 20)],
             sessions: vec![Session {
-                session: "1000000001".into(),
+                id: "1000000001".into(),
                 peer: "[2001:db8::1]:65535".into(),
                 ..Session::default()
             }],

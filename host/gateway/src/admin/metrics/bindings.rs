@@ -37,52 +37,7 @@ impl Metrics {
             "The most memory that one instance had",
             each(&|totals| totals.memory_peak),
         )?;
-        self.generations(page, &bindings)
-    }
-
-    fn generations(&self, page: &mut Page<'_, '_>, bindings: &[Read]) -> fmt::Result {
-        let all = || {
-            bindings.iter().flat_map(|(name, _, generations)| {
-                let labels =
-                    move |number: &str| vec![("binding", name.clone()), ("generation", number.to_owned())];
-                generations.iter().map(move |(number, totals)| (labels(number), totals))
-            })
-        };
-        let each = |read: &dyn Fn(&CallTotals) -> u64| -> Vec<(Labels, u64)> {
-            all().map(|(labels, totals)| (labels, read(totals))).collect()
-        };
-        page.gauge(
-            "plugin_generation_calls",
-            "Calls of each generation; \"past\": of all that are gone, together",
-            each(&|totals| totals.calls),
-        )?;
-        page.gauge(
-            "plugin_generation_memory_bytes",
-            "Memory of all instances of a generation now",
-            each(&|totals| totals.memory),
-        )?;
-        let mut verdicts = Vec::new();
-        let mut failures = Vec::new();
-        for (labels, totals) in all() {
-            verdicts.extend(kinds(totals).map(|(kind, count)| (with(&labels, "verdict", kind), count)));
-            failures.extend(
-                FailureCause::ALL.map(|cause| (with(&labels, "cause", cause.label()), totals.failure(cause))),
-            );
-        }
-        page.gauge("plugin_generation_verdicts", "Verdicts of each generation, by kind", verdicts)?;
-        page.gauge(
-            "plugin_generation_failures",
-            "Calls of each generation that gave no answer, by cause",
-            failures,
-        )?;
-        let cpu = all().map(|(labels, totals)| (labels, totals.cpu_ns as f64 / 1e9));
-        page.gauge("plugin_generation_cpu_seconds", "Processor time of each generation", cpu.collect())?;
-        let latency = all().map(|(labels, totals)| (labels, totals.latency, totals.latency_ns));
-        page.histogram(
-            "plugin_generation_call_duration",
-            "How long each on-message of a generation took that gave an answer",
-            latency.collect(),
-        )
+        generations(page, &bindings)
     }
 
     fn read_bindings(&self) -> Vec<Read> {
@@ -90,7 +45,9 @@ impl Metrics {
         let read = |status: weir_plugin::BindingStatus| {
             let (live, past) = catalogue.store(&status.name)?.generations();
             let mut totals = past;
-            live.iter().for_each(|(_, generation)| totals.add(generation));
+            for (_, generation) in &live {
+                totals.add(generation);
+            }
             let mut generations: Vec<_> =
                 live.into_iter().map(|(number, totals)| (number.to_string(), totals)).collect();
             generations.push(("past".to_owned(), past));
@@ -98,6 +55,51 @@ impl Metrics {
         };
         catalogue.status().into_iter().filter_map(read).collect()
     }
+}
+
+fn generations(page: &mut Page<'_, '_>, bindings: &[Read]) -> fmt::Result {
+    let all = || {
+        bindings.iter().flat_map(|(name, _, generations)| {
+            let labels =
+                move |number: &str| vec![("binding", name.clone()), ("generation", number.to_owned())];
+            generations.iter().map(move |(number, totals)| (labels(number), totals))
+        })
+    };
+    let each = |read: &dyn Fn(&CallTotals) -> u64| -> Vec<(Labels, u64)> {
+        all().map(|(labels, totals)| (labels, read(totals))).collect()
+    };
+    page.gauge(
+        "plugin_generation_calls",
+        "Calls of each generation; \"past\": of all that are gone, together",
+        each(&|totals| totals.calls),
+    )?;
+    page.gauge(
+        "plugin_generation_memory_bytes",
+        "Memory of all instances of a generation now",
+        each(&|totals| totals.memory),
+    )?;
+    let mut verdicts = Vec::new();
+    let mut failures = Vec::new();
+    for (labels, totals) in all() {
+        verdicts.extend(kinds(totals).map(|(kind, count)| (with(&labels, "verdict", kind), count)));
+        failures.extend(
+            FailureCause::ALL.map(|cause| (with(&labels, "cause", cause.label()), totals.failure(cause))),
+        );
+    }
+    page.gauge("plugin_generation_verdicts", "Verdicts of each generation, by kind", verdicts)?;
+    page.gauge(
+        "plugin_generation_failures",
+        "Calls of each generation that gave no answer, by cause",
+        failures,
+    )?;
+    let cpu = all().map(|(labels, totals)| (labels, totals.cpu_ns as f64 / 1e9));
+    page.gauge("plugin_generation_cpu_seconds", "Processor time of each generation", cpu.collect())?;
+    let latency = all().map(|(labels, totals)| (labels, totals.latency, totals.latency_ns));
+    page.histogram(
+        "plugin_generation_call_duration",
+        "How long each on-message of a generation took that gave an answer",
+        latency.collect(),
+    )
 }
 
 /// Verdicts on messages, and on sessions (`refuse`), by the words that metrics have for them.
