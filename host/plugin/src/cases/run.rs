@@ -93,7 +93,8 @@ impl Runtime {
         match &case.configured {
             None if !goes_on => return Err(format!("its config: {answer}")),
             expected => {
-                compare(expected, answer, &effects, Kind::Text).map_err(|why| format!("its config: {why}"))?
+                compare(expected, answer, &effects, Kind::Text)
+                    .map_err(|why| format!("its config: {why}"))?;
             }
         }
         if !goes_on {

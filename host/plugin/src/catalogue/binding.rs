@@ -238,7 +238,7 @@ impl Binding {
                 since_ms: self.since,
             }),
             probation: self.lineup.is_on_probation(),
-            quarantined: self.serving().is_some_and(|generation| generation.is_quarantined()),
+            quarantined: self.serving().is_some_and(Serves::is_quarantined),
             taken_back: self.taken_back,
             rollout: self.lineup.on_trial(now).map(|trial| RolloutStatus {
                 generation: trial.generation.number(),

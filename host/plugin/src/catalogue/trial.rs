@@ -64,9 +64,9 @@ impl Trial {
 
     /// The last calls, as few looks back as give enough of them.
     fn latest(&self, band: &Band, own: &Figures) -> Figures {
-        let recent = self.own.iter().rev().map(|then| own.since(then));
+        let mut recent = self.own.iter().rev().map(|then| own.since(then));
         let enough = recent.clone().find(|recent| recent.calls >= band.calls.max(band.failures));
-        enough.or_else(|| recent.last()).unwrap_or_default()
+        enough.or_else(|| recent.next_back()).unwrap_or_default()
     }
 
     /// How much of its time is left.
