@@ -189,7 +189,7 @@ impl Gateway {
     /// # Errors
     /// The gateway has closed it: it does not wait for ever.
     pub fn get_over(mut stream: TcpStream, path: &str) -> std::io::Result<(u16, String)> {
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n")?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         let text = String::from_utf8_lossy(&answer);
@@ -219,18 +219,31 @@ impl Gateway {
 
     /// Waits until the counters show what the test expects, and then that the ledger adds up.
     pub fn settle(&self, what: &str, fits: impl Fn(&Metrics) -> bool) -> Metrics {
-        self.settle_without("", what, fits)
+        self.settle_without(None, what, fits)
     }
 
     /// The same of every listener but this one.
-    pub fn settle_without(&self, listener: &str, what: &str, fits: impl Fn(&Metrics) -> bool) -> Metrics {
+    pub fn settle_without(
+        &self,
+        listener: Option<&str>,
+        what: &str,
+        fits: impl Fn(&Metrics) -> bool,
+    ) -> Metrics {
         let deadline = Instant::now() + crate::PATIENCE;
+        // What is of no listener has an empty name.
+        let read = || {
+            let metrics = self.metrics();
+            match listener {
+                Some(listener) => metrics.without(listener),
+                None => metrics,
+            }
+        };
         loop {
-            let metrics = self.metrics().without(listener);
+            let metrics = read();
             if fits(&metrics) && metrics.ledger().is_ok() {
                 // A scrape reads one counter after the other: what led to the last one it read may be missing from the first. The next
                 // scrape has all of it.
-                let metrics = self.metrics().without(listener);
+                let metrics = read();
                 if fits(&metrics) && metrics.ledger().is_ok() {
                     return metrics;
                 }

@@ -33,7 +33,7 @@ fn reload(gateway: &Gateway, header: &str) -> (u16, serde_json::Value) {
     let line = gateway.wait_for_log("admin", |line| line["message"] == "admin");
     let address = line["address"].as_str().and_then(|text| text.strip_prefix("http://")).expect("an address");
     let mut stream = TcpStream::connect(address).expect("the admin server");
-    write!(stream, "POST /v1/config/reload HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n{header}Content-Length: 0\r\n\r\n")
+    write!(stream, "POST /v1/config/reload HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}Content-Length: 0\r\n\r\n")
         .expect("a request");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");

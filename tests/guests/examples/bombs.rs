@@ -33,7 +33,7 @@ impl Program for Bombs {
                 std::hint::black_box(());
             },
             "calls" => {
-                (0..count).for_each(|_|  {
+                (0..count).for_each(|_| {
                     std::hint::black_box(clock::monotonic());
                 });
                 pass()

@@ -78,7 +78,7 @@ impl Rig {
 
     /// See [`Gateway::settle`].
     pub(crate) fn settle(&self, what: &str, fits: impl Fn(&Metrics) -> bool) -> Metrics {
-        self.0.settle_without(HONEST, what, fits)
+        self.0.settle_without(Some(HONEST), what, fits)
     }
 }
 

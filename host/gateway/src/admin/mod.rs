@@ -95,13 +95,20 @@ pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) {
     let admin = Arc::new(Served { shared, registry });
     // Whether the gateway lives and is ready is asked by those who have no token.
     let open = Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz));
+    // What clients say, and what changes something, is nothing for the browser of whoever runs this.
+    let mut private = Router::new()
+        .route("/v1/tap", get(tap::tap))
+        .route("/v1/record", get(record::record))
+        .route("/v1/config/reload", post(reload))
+        .route_layer(middleware::from_fn(refuse_origins));
+    if bound.token.is_none() && matches!(bound.socket, Socket::Tcp(_)) {
+        private = private.route_layer(middleware::from_fn(refuse_names));
+    }
     let mut guarded = Router::new()
         .route("/metrics", get(metrics))
         .route("/v1/plugins", get(plugins))
-        .route("/v1/tap", get(tap::tap))
         .route("/v1/top", get(top::top))
-        .route("/v1/record", get(record::record))
-        .route("/v1/config/reload", post(reload));
+        .merge(private);
     if let Some(token) = bound.token {
         guarded = guarded.route_layer(middleware::from_fn_with_state(token, require_token));
     }
@@ -144,11 +151,7 @@ async fn plugins(State(admin): State<Arc<Served>>) -> Response {
 }
 
 /// 200: what can change without a restart is in force; 409: everything is as it was, and why.
-async fn reload(State(admin): State<Arc<Served>>, request: Request) -> Response {
-    // A page of some site in the browser of whoever runs this must not be able to.
-    if request.headers().contains_key(header::ORIGIN) {
-        return (StatusCode::FORBIDDEN, "not from a web page\n").into_response();
-    }
+async fn reload(State(admin): State<Arc<Served>>) -> Response {
     let reloaded = match admin.shared.orders.get() {
         Some(orders) => orders.reload().await,
         None => None,
@@ -158,6 +161,32 @@ async fn reload(State(admin): State<Arc<Served>>, request: Request) -> Response 
     };
     let status = if reloaded.is_refused() { StatusCode::CONFLICT } else { StatusCode::OK };
     (status, axum::Json(reloaded.json())).into_response()
+}
+
+/// Requests that a web page makes say so.
+async fn refuse_origins(request: Request, next: Next) -> Response {
+    if request.headers().contains_key(header::ORIGIN) {
+        return (StatusCode::FORBIDDEN, "not from a web page\n").into_response();
+    }
+    next.run(request).await
+}
+
+/// A page can have its own name lead here, and then its requests do not say that they are a page's: what they name is no address.
+async fn refuse_names(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if is_of_here(host) {
+        return next.run(request).await;
+    }
+    let said = "ask for this by address or as localhost, or set admin.token_file: another name may be a web page's\n";
+    (StatusCode::FORBIDDEN, said).into_response()
+}
+
+/// Whether a `Host` is an address or this machine's own name, with or without a port.
+fn is_of_here(host: &str) -> bool {
+    let name =
+        host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || address.parse::<std::net::IpAddr>().is_ok()
 }
 
 async fn require_token(State(token): State<Arc<str>>, request: Request, next: Next) -> Response {
@@ -176,4 +205,21 @@ async fn require_token(State(token): State<Arc<str>>, request: Request, next: Ne
 fn same(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len()
         && left.iter().zip(right).fold(0, |all, (left, right)| all | (left ^ right)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_and_localhost_are_of_here() {
+        for host in ["127.0.0.1:7900", "127.0.0.1", "localhost", "LocalHost:7900", "[::1]:7900", "[::1]"] {
+            assert!(is_of_here(host), "{host}");
+        }
+        for host in
+            ["", "evil.example", "evil.example:7900", "127.0.0.1.evil.example:7900", "localhost.evil.example"]
+        {
+            assert!(!is_of_here(host), "{host}");
+        }
+    }
 }

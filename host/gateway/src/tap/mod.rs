@@ -1,6 +1,6 @@
 //! Who looks on messages as they pass: the admin server's part of the core's [`Tap`](weir_core::Tap).
 //!
-//! Workers are given a tap while somebody looks on, and pay nothing otherwise. Each worker's [`Onlooker`](onlooker::Onlooker) asks all
+//! Workers are given a tap while somebody looks on, and pay next to nothing otherwise. Each worker's `Onlooker` asks all
 //! [viewers](Viewer) how much they want of a message and hands each the records that it wanted.
 
 mod client;

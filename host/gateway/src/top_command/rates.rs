@@ -169,7 +169,8 @@ impl Plugin {
             dropped: part("verdicts", "drop"),
             closed: part("verdicts", "close") + part("verdicts", "refuse"),
             held: part("verdicts", "hold"),
-            failed: failures.iter().map(|(_, rate)| rate).sum(),
+            // Nothing at all adds up to a negative zero, and is shown as one.
+            failed: failures.iter().fold(0.0, |sum, (_, rate)| sum + rate),
             failures,
             ..Self::default()
         }
@@ -269,6 +270,8 @@ mod tests {
             plugin.generations.iter().map(|one| (one.generation.as_str(), one.calls)).collect();
         assert_eq!(generations, [("1", 0.0), ("2", 10.0)]);
         assert!((rates.sessions[0].inbound - 5.0).abs() < 1e-9);
+        let quiet = Rates::between(&reading(3_000_000, 30), &reading(4_000_000, 30));
+        assert!(quiet.plugins[0].failed.is_sign_positive());
         // A gateway that was started anew counts from zero.
         assert!(
             Rates::between(&reading(3_000_000, 30), &reading(4_000_000, 2)).plugins[0].calls.abs() < 1e-9
