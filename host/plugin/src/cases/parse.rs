@@ -1,6 +1,7 @@
 //! The text of cases. `docs/plugin-guide.md` describes it.
 
 use super::{MAX_BYTES, MAX_CASES, MAX_STEPS};
+use std::fmt::Write as _;
 use weir_core::{Direction, Kind};
 
 /// The cases of a plugin.
@@ -219,7 +220,8 @@ pub(crate) fn shown(kind: Kind, payload: &[u8]) -> String {
                     '\t' => shown.push_str("\\t"),
                     '\\' => shown.push_str("\\\\"),
                     control if (control as u32) < 0x20 => {
-                        shown.push_str(&format!("\\x{:02x}", control as u32))
+                        // Writing to a string cannot fail.
+                        let _ = write!(shown, "\\x{:02x}", control as u32);
                     }
                     other => shown.push(other),
                 }

@@ -120,19 +120,15 @@ impl<G: Serves> Lineup<G> {
         self.canary = None;
         let mut served = Served { generation: new, terms: Vec::new() };
         let from = if policy.pin.is_some() { era } else { Era(0) };
-        match (&self.stable, policy.canary) {
-            (Some(stable), Some(canary)) => {
-                served.terms.push((from, canary.share));
-                let (own, before) = (served.generation.figures(), stable.generation.figures());
-                let trial = Trial::begin(now, canary.window, own, before);
-                self.canary = Some(Canary { served, share: canary.share, trial });
-                Taken::Canary(canary)
-            }
-            _ => {
-                self.replace(served, from, policy, now);
-                Taken::Everybody
-            }
-        }
+        let (Some(stable), Some(canary)) = (&self.stable, policy.canary) else {
+            self.replace(served, from, policy, now);
+            return Taken::Everybody;
+        };
+        served.terms.push((from, canary.share));
+        let (own, before) = (served.generation.figures(), stable.generation.figures());
+        let trial = Trial::begin(now, canary.window, own, before);
+        self.canary = Some(Canary { served, share: canary.share, trial });
+        Taken::Canary(canary)
     }
 
     /// Every session that is not pinned elsewhere meets this from now on.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::rollout::Band;
 use std::cell::Cell;
+use std::fmt::Write as _;
 use std::rc::Rc;
 use weir_core::Histogram;
 
@@ -57,7 +58,7 @@ fn shown(lineup: &Lineup<Fake>) -> String {
     let mut text = String::new();
     for Served { generation, terms } in served {
         for (era, share) in terms {
-            text.push_str(&format!("{}@{}:{share} ", generation.0, era.0));
+            let _ = write!(text, "{}@{}:{share} ", generation.0, era.0);
         }
     }
     text + &rest.0.to_string()
