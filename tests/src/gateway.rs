@@ -79,6 +79,8 @@ impl Prepared {
             .args(&self.args)
             .current_dir(self.dir.path())
             .env("XDG_CACHE_HOME", artifact::root().join("target/test-cache"))
+            // Of its own: what one test has taken back another knows nothing of.
+            .env("XDG_STATE_HOME", self.dir.path().join("state"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

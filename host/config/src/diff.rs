@@ -62,6 +62,7 @@ impl Config {
         changes.compare("[log]", &self.log, &other.log, Applies::Restart);
         changes.compare("[plugins] dir", &self.plugins.dir, &other.plugins.dir, Applies::Restart);
         changes.compare("[plugins] cache", &self.plugins.cache, &other.plugins.cache, Applies::Restart);
+        changes.compare("[plugins] state", &self.plugins.state, &other.plugins.state, Applies::Restart);
         let compiling = |config: &Self| {
             let crate::Plugins { max_module, compile_time, compile_memory, .. } = config.plugins;
             (max_module, compile_time, compile_memory)

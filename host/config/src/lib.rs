@@ -20,6 +20,7 @@ mod plugin;
 mod raw;
 #[cfg(test)]
 mod reference;
+mod rollout;
 mod schema;
 mod shape;
 mod source;
@@ -37,6 +38,7 @@ pub use listener::{ChainSpec, Listener, Pointer, Protocol, Resume, RouteSpec, Tl
 pub use load::{load, sidecar};
 pub use overload::{MemoryLimit, Overload, Steps};
 pub use plugin::{Binding, Cache, PluginSettings, Plugins};
+pub use rollout::{Pin, Rollback, Rollout};
 pub use schema::schema;
 pub use tap::Tap;
 pub use weir_codec::{Framing, Prefix};

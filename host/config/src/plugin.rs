@@ -1,5 +1,6 @@
 //! Validated plugin settings.
 
+use crate::rollout::{Pin, Rollback, Rollout};
 use crate::words::Grant;
 use minisign_verify::PublicKey;
 use std::collections::BTreeSet;
@@ -16,6 +17,8 @@ pub struct Plugins {
     pub dir_is_default: bool,
     /// Where compiled modules are kept.
     pub cache: Cache,
+    /// Where it is kept what must be known after a restart. `Auto`: one directory for each plugin directory.
+    pub state: Cache,
     /// Whose signatures plugin files need; empty: none.
     pub signed_by: Vec<PublicKey>,
     /// Bytes of the largest file that is looked at, from 1 KiB to 1 GiB.
@@ -30,13 +33,13 @@ pub struct Plugins {
     pub defaults: PluginSettings,
 }
 
-/// Where compiled modules are kept. Whoever can write there can run native code in the gateway: it must be private.
+/// Where something is kept: compiled modules, or state. Whoever can write there can run code in the gateway: it must be private.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Cache {
-    /// A private directory of the user's cache.
+    /// A private directory of the user's.
     #[default]
     Auto,
-    /// Nowhere: modules are compiled at each start.
+    /// Nowhere: each start begins anew.
     Off,
     /// In this directory.
     Path(PathBuf),
@@ -80,6 +83,12 @@ pub struct PluginSettings {
     pub max_effects: usize,
     /// Log lines a second.
     pub log_rate: u32,
+    /// Whom a new version meets at first.
+    pub rollout: Rollout,
+    /// Which version open sessions meet.
+    pub pin: Pin,
+    /// When a new version is taken back.
+    pub rollback: Rollback,
     /// Bytes of the key-value store, at most 64 GiB.
     pub kv_bytes: usize,
     /// Keys of the key-value store, at most 1,000,000,000.
@@ -109,6 +118,9 @@ impl Default for PluginSettings {
             max_output: 256 << 10,
             max_effects: 64,
             log_rate: 100,
+            rollout: Rollout::default(),
+            pin: Pin::default(),
+            rollback: Rollback::default(),
             kv_bytes: 64 << 20,
             kv_keys: 1_000_000,
             max_held: 16 << 20,

@@ -1,9 +1,11 @@
 //! The file as it is written. These types are the schema too: their comments are the reference page.
 
 mod overload;
+mod rollout;
 mod tap;
 
 pub(crate) use overload::Overload;
+pub(crate) use rollout::{Rollback, RolloutValue};
 pub(crate) use tap::Tap;
 
 use crate::field::{Chain, Field, List};
@@ -11,8 +13,8 @@ use crate::json::Json;
 use crate::value::{Sha256, Size, Time, WorkerCount};
 use crate::words::{
     Balance, ClusterWord, Compression, DegradedWord, FailureWord, FramingWord, Grant, HeartbeatWord,
-    KindWord, ListenerWord, LogAccess, LogFormat, LogLevel, PrefixWord, ProxyWord, RateWord, SessionsWord,
-    SlowWord,
+    KindWord, ListenerWord, LogAccess, LogFormat, LogLevel, PinWord, PrefixWord, ProxyWord, RateWord,
+    SessionsWord, SlowWord,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -115,6 +117,10 @@ pub(crate) struct Plugins {
     /// Where compiled modules are kept: "auto" (a private directory of the user's cache), "off", or a private directory.
     #[schemars(extend("default" = "auto"))]
     pub(crate) cache: Field<String>,
+    /// Where it is kept what must be known after a restart, such as versions that were taken back: "auto" (a directory of the user's
+    /// state, one for each plugin directory), "off", or a directory.
+    #[schemars(extend("default" = "auto"))]
+    pub(crate) state: Field<String>,
     /// Public keys (minisign) of those who may sign plugins: every file then needs its signature beside it, as `NAME.wasm.minisig`.
     /// Left out: signatures are not looked at.
     #[schemars(with = "Vec<String>", extend("default" = []))]
@@ -188,6 +194,18 @@ pub(crate) struct Defaults {
     /// Capabilities beyond log, clock, attributes and metrics, which every plugin has.
     #[schemars(with = "Vec<Grant>", extend("default" = []))]
     pub(crate) grants: List<Grant>,
+    /// Whom a new version meets at first: "all", or a share of the sessions for some time, such as `{ canary = "5%", for = "30s" }`.
+    #[schemars(extend("default" = "all"))]
+    pub(crate) rollout: Field<RolloutValue>,
+    /// "session": a session stays with the version that it began with, for `pin_drain` after that was replaced. "off": its next message
+    /// meets the new one.
+    #[schemars(extend("default" = "off"))]
+    pub(crate) pin: Field<PinWord>,
+    /// For how long after it was replaced a version serves the sessions that began with it, from a second to a day.
+    #[schemars(extend("default" = "10m"))]
+    pub(crate) pin_drain: Field<Time>,
+    /// When a new version is taken back.
+    pub(crate) rollback: Rollback,
 }
 
 /// A binding: one use of a plugin.
@@ -225,6 +243,15 @@ pub(crate) struct Plugin {
     pub(crate) max_effects: Field<u64>,
     /// Log lines a second.
     pub(crate) log_rate: Field<u64>,
+    /// Whom a new version meets at first: "all", or a share of the sessions for some time, such as `{ canary = "5%", for = "30s" }`.
+    pub(crate) rollout: Field<RolloutValue>,
+    /// "session": a session stays with the version that it began with, for `pin_drain` after that was replaced. "off": its next message
+    /// meets the new one.
+    pub(crate) pin: Field<PinWord>,
+    /// For how long after it was replaced a version serves the sessions that began with it, from a second to a day.
+    pub(crate) pin_drain: Field<Time>,
+    /// When a new version is taken back.
+    pub(crate) rollback: Rollback,
     /// Bytes of the key-value store.
     pub(crate) kv_bytes: Field<Size>,
     /// Keys of the key-value store.
@@ -271,6 +298,15 @@ pub(crate) struct Settings {
     pub(crate) max_effects: Field<u64>,
     /// Log lines a second.
     pub(crate) log_rate: Field<u64>,
+    /// Whom a new version meets at first: "all", or a share of the sessions for some time, such as `{ canary = "5%", for = "30s" }`.
+    pub(crate) rollout: Field<RolloutValue>,
+    /// "session": a session stays with the version that it began with, for `pin_drain` after that was replaced. "off": its next message
+    /// meets the new one.
+    pub(crate) pin: Field<PinWord>,
+    /// For how long after it was replaced a version serves the sessions that began with it, from a second to a day.
+    pub(crate) pin_drain: Field<Time>,
+    /// When a new version is taken back.
+    pub(crate) rollback: Rollback,
     /// Bytes of the key-value store.
     pub(crate) kv_bytes: Field<Size>,
     /// Keys of the key-value store.
@@ -589,6 +625,10 @@ impl Plugin {
             max_output: self.max_output.clone(),
             max_effects: self.max_effects.clone(),
             log_rate: self.log_rate.clone(),
+            rollout: self.rollout.clone(),
+            pin: self.pin.clone(),
+            pin_drain: self.pin_drain.clone(),
+            rollback: self.rollback.clone(),
             stack: self.stack.clone(),
             max_table: self.max_table.clone(),
             max_host_calls: self.max_host_calls.clone(),
@@ -615,6 +655,10 @@ impl Defaults {
             max_output: self.max_output.clone(),
             max_effects: self.max_effects.clone(),
             log_rate: self.log_rate.clone(),
+            rollout: self.rollout.clone(),
+            pin: self.pin.clone(),
+            pin_drain: self.pin_drain.clone(),
+            rollback: self.rollback.clone(),
             stack: self.stack.clone(),
             max_table: self.max_table.clone(),
             max_host_calls: self.max_host_calls.clone(),

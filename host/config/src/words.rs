@@ -121,6 +121,14 @@ words! {
 }
 
 words! {
+    /// Which version open sessions meet.
+    pub(crate) enum PinWord {
+        Off = "off",
+        Session = "session",
+    }
+}
+
+words! {
     /// How an endpoint is chosen for a session.
     pub enum Balance {
         /// The one with fewer connections of two picked at random.

@@ -47,6 +47,7 @@ impl Config {
                 dir_is_default: true,
                 signed_by: Vec::new(),
                 cache: Cache::Auto,
+                state: Cache::Auto,
                 max_module: 32 << 20,
                 compile_time: Duration::from_mins(1),
                 compile_memory: 512 << 20,

@@ -72,6 +72,7 @@ fn worker() -> Worker {
         directions: Directions { inbound: true, outbound: false },
         on_failure: OnFailure::Closed,
         stats: Arc::new([CallStats::default()]),
+        terms: Arc::default(),
         max_held: 1 << 20,
         quarantine: Arc::default(),
     };

@@ -10,6 +10,7 @@ mod conn;
 mod group;
 mod id;
 mod lifecycle;
+mod lineup;
 mod mail;
 mod message;
 mod origin;
@@ -36,8 +37,9 @@ pub use attribute::{
 };
 pub use conflate::{Key, KeyOf};
 pub use conn::End;
-pub use id::{BindingId, ClusterId, ConnId, Lane, ListenerId, SessionId, WorkerId};
+pub use id::{BindingId, ClusterId, ConnId, GenerationId, Lane, ListenerId, SessionId, WorkerId};
 pub use lifecycle::{LifeEvent, Phase};
+pub use lineup::{Era, Share, Term};
 pub use mail::{Mail, Post};
 pub use message::{Direction, Kind, Message, Payload, Transport};
 pub use program::{

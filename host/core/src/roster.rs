@@ -1,6 +1,6 @@
-//! A worker's plugin instances: one for each binding, renewed when it fails, replaced when its generation changes.
+//! A worker's plugin instances: one for each generation of a binding that serves, renewed when it fails.
 
-use crate::id::BindingId;
+use crate::id::{BindingId, GenerationId};
 use crate::program::{Call, Failure, FailureCause, Instance, Seat};
 use crate::snapshot::{Link, Snapshot};
 use crate::time::Time;
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 #[derive(Default)]
 pub(crate) struct Roster {
-    slots: Vec<Slot>,
+    /// By binding; of most there is one generation.
+    slots: Vec<Vec<Slot>>,
     /// Failures that nobody has logged yet.
     pub(crate) notices: Vec<Notice>,
 }
@@ -70,23 +71,20 @@ const NOTICES: usize = 64;
 impl Roster {
     /// Makes the instances of a new snapshot before its first message, and lets those go that no chain uses any more.
     pub(crate) fn adopt(&mut self, snapshot: &Snapshot, seat: &Seat, now: Time) {
-        let mut used = vec![false; self.slots.len()];
-        for link in &snapshot.bindings {
-            if let Some(slot) = used.get_mut(link.binding.index()) {
-                *slot = true;
-            }
-            let waits = self
-                .slots
-                .get(link.binding.index())
-                .is_some_and(|slot| slot.generation == link.generation && now < slot.retry_at);
+        // Those that end go first: a generation does not need room beside the one that it replaces.
+        let serving = |by: GenerationId| {
+            let link = snapshot.link(by.binding);
+            link.is_some_and(|link| link.all().any(|one| one.generation == by.generation))
+        };
+        for (binding, slots) in self.slots.iter_mut().enumerate() {
+            let binding = BindingId(binding as u16);
+            slots.retain(|slot| serving(GenerationId { binding, generation: slot.generation }));
+        }
+        for link in snapshot.bindings.iter().flat_map(Link::all) {
+            let waits = self.slot(link.id()).is_some_and(|slot| now < slot.retry_at);
             if !waits && !link.quarantine.is_on() {
                 // A failure is counted and noticed there; the first message tries again.
                 let _ = self.ready(link, seat, now);
-            }
-        }
-        for (slot, used) in self.slots.iter_mut().zip(used) {
-            if !used {
-                *slot = Slot::default();
             }
         }
     }
@@ -137,14 +135,17 @@ impl Roster {
     }
 
     fn ready(&mut self, link: &Link, seat: &Seat, now: Time) -> Result<&mut Slot, Failure> {
-        let at = link.binding.index();
-        if self.slots.len() <= at {
-            self.slots.resize_with(at + 1, Slot::default);
+        let binding = link.binding.index();
+        if self.slots.len() <= binding {
+            self.slots.resize_with(binding + 1, Vec::new);
         }
-        let slot = &mut self.slots[at];
-        if slot.generation != link.generation {
-            *slot = Slot { generation: link.generation, ..Slot::default() };
-        }
+        let slots = &mut self.slots[binding];
+        let known = slots.iter().position(|slot| slot.generation == link.generation);
+        let at = known.unwrap_or_else(|| {
+            slots.push(Slot { generation: link.generation, ..Slot::default() });
+            slots.len() - 1
+        });
+        let slot = &mut slots[at];
         let stats = &link.stats[usize::from(seat.worker.0)];
         if link.quarantine.is_on() {
             (slot.instance, slot.every) = (None, None);
@@ -155,7 +156,7 @@ impl Roster {
             });
         }
         if slot.instance.is_some() {
-            return Ok(&mut self.slots[at]);
+            return Ok(&mut self.slots[binding][at]);
         }
         if now < slot.retry_at {
             stats.failure(FailureCause::BackOff).add(1);
@@ -183,20 +184,27 @@ impl Roster {
                 return Err(failure);
             }
         }
-        Ok(&mut self.slots[at])
+        Ok(&mut self.slots[binding][at])
     }
 
-    /// Sets the interval of a binding's `on-timer`.
-    pub(crate) fn every(&mut self, binding: BindingId, milliseconds: u32, now: Time) {
-        if let Some(slot) = self.slots.get_mut(binding.index()) {
+    fn slot(&self, id: GenerationId) -> Option<&Slot> {
+        self.slots.get(id.binding.index())?.iter().find(|slot| slot.generation == id.generation)
+    }
+
+    fn slot_mut(&mut self, id: GenerationId) -> Option<&mut Slot> {
+        self.slots.get_mut(id.binding.index())?.iter_mut().find(|slot| slot.generation == id.generation)
+    }
+
+    /// Sets the interval of a generation's `on-timer`.
+    pub(crate) fn every(&mut self, id: GenerationId, milliseconds: u32, now: Time) {
+        if let Some(slot) = self.slot_mut(id) {
             slot.every(milliseconds, now);
         }
     }
 
-    /// Whether the binding's `on-timer` is due; if so, its next time is set.
-    pub(crate) fn timer_due(&mut self, binding: BindingId, now: Time) -> bool {
-        let Some((interval, due)) = self.slots.get_mut(binding.index()).and_then(|slot| slot.every.as_mut())
-        else {
+    /// Whether the generation's `on-timer` is due; if so, its next time is set.
+    pub(crate) fn timer_due(&mut self, id: GenerationId, now: Time) -> bool {
+        let Some((interval, due)) = self.slot_mut(id).and_then(|slot| slot.every.as_mut()) else {
             return false;
         };
         if now < *due {
@@ -207,8 +215,8 @@ impl Roster {
         true
     }
 
-    pub(crate) fn next_timer(&self, binding: BindingId) -> Option<Time> {
-        self.slots.get(binding.index())?.every.map(|(_, due)| due)
+    pub(crate) fn next_timer(&self, id: GenerationId) -> Option<Time> {
+        self.slot(id)?.every.map(|(_, due)| due)
     }
 
     fn notice(&mut self, link: &Link, failure: &Failure, retry_in: Option<Duration>, quarantined: bool) {
@@ -255,6 +263,7 @@ mod tests {
     use super::*;
     use crate::attribute::Directory;
     use crate::id::WorkerId;
+    use crate::lineup::{Era, Share, Term};
     use crate::program::{Directions, Program, SessionInfo, Worn};
     use crate::quarantine::Quarantine;
     use crate::snapshot::OnFailure;
@@ -314,6 +323,7 @@ mod tests {
             directions: Directions::default(),
             on_failure: OnFailure::default(),
             stats: (0..1).map(|_| CallStats::default()).collect(),
+            terms: Arc::default(),
             max_held: usize::MAX,
             quarantine: Arc::new(Quarantine::after(0)),
         }
@@ -383,7 +393,7 @@ mod tests {
         let late = Time(1_000_000_000_000);
         for roster in [&mut roster, &mut other] {
             assert_eq!(call(roster, &link, late, false), Err(FailureCause::Quarantined));
-            assert_eq!(roster.next_timer(link.binding), None);
+            assert_eq!(roster.next_timer(link.id()), None);
             roster.adopt(&Snapshot { bindings: vec![link.clone()], ..Snapshot::default() }, &seat(), late);
         }
         assert_eq!(program.made.load(Ordering::Relaxed), made, "not even by a snapshot");
@@ -440,14 +450,41 @@ mod tests {
         roster.adopt(&snapshot, &seat(), Time(0));
         roster.adopt(&snapshot, &seat(), Time(0));
         assert_eq!(program.made.load(Ordering::Relaxed), 1);
-        assert_eq!(roster.next_timer(link.binding), Some(Time(10_000)));
-        assert!(!roster.timer_due(link.binding, Time(9_999)) && roster.timer_due(link.binding, Time(10_000)));
+        assert_eq!(roster.next_timer(link.id()), Some(Time(10_000)));
+        assert!(!roster.timer_due(link.id(), Time(9_999)) && roster.timer_due(link.id(), Time(10_000)));
         // One that waits for its next instance is not counted as a failure by a reload.
         (0..2).for_each(|_| assert!(call(&mut roster, &link, Time(0), true).is_err()));
         roster.adopt(&snapshot, &seat(), Time(1));
         assert_eq!(link.stats[0].failure(FailureCause::BackOff).value(), 0);
         roster.adopt(&Snapshot::default(), &seat(), Time(1));
-        assert_eq!(roster.next_timer(link.binding), None);
+        assert_eq!(roster.next_timer(link.id()), None);
+    }
+
+    #[test]
+    fn two_generations_have_an_instance_each_and_the_timer_is_the_links_own() {
+        let (old, new) = (
+            Arc::new(Fragile { every: 10, ..Fragile::default() }),
+            Arc::new(Fragile { every: 3, ..Fragile::default() }),
+        );
+        let mut roster = Roster::default();
+        let tried = Link { generation: 2, ..link(&new) };
+        let term = Term { link: tried.clone(), since: Era(0), share: Share::new(0.5) };
+        let both = Link { terms: [term].into(), ..link(&old) };
+        let snapshot = |link: &Link| Snapshot { bindings: vec![link.clone()], ..Snapshot::default() };
+        roster.adopt(&snapshot(&both), &seat(), Time(0));
+        let made = || (old.made.load(Ordering::Relaxed), new.made.load(Ordering::Relaxed));
+        assert_eq!(made(), (1, 1));
+        // One that fails leaves the other alone.
+        assert!(call(&mut roster, &tried, Time(0), true).is_err());
+        assert!(call(&mut roster, &tried, Time(0), true).is_err());
+        assert_eq!(call(&mut roster, &tried, Time(0), false), Err(FailureCause::BackOff));
+        assert_eq!(call(&mut roster, &both, Time(0), false), Ok(()));
+        roster.adopt(&snapshot(&both), &seat(), Time(1));
+        assert_eq!(made(), (1, 2), "an instance that serves is kept");
+        assert_eq!(roster.next_timer(both.id()), Some(Time(10_000)));
+        roster.adopt(&snapshot(&tried), &seat(), Time(1));
+        assert_eq!(roster.next_timer(both.id()), None, "what serves no more is gone");
+        assert_eq!(roster.slots[both.binding.index()].len(), 1);
     }
 
     #[test]

@@ -216,6 +216,14 @@ pub(crate) enum PluginCommand {
         #[arg(short, long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Runs a plugin's cases: config, messages in, verdicts and effects out; exits 1 where one fails.
+    Test {
+        /// The project's folder, which is built first; or a .wasm file.
+        #[arg(default_value = ".")]
+        plugin: PathBuf,
+        /// Files of cases; without any, those that the plugin carries: a project's tests/*.case.
+        cases: Vec<PathBuf>,
+    },
     /// Shows what a plugin is: name, version, contract, capabilities, config schema.
     Inspect {
         /// A .wasm file.

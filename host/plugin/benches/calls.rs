@@ -154,6 +154,7 @@ fn generation(runtime: &Runtime, name: &str, config: Value) -> Arc<Generation> {
         config,
         limits: PluginLimits::default(),
         grants: Grants::all(),
+        rollout: weir_plugin::RolloutPolicy::default(),
         on_failure: OnFailure::Closed,
     };
     runtime.prepare(&bytes, &spec, &Arc::new(BindingStore::new(runtime.options()))).expect("a generation")

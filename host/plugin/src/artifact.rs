@@ -1,5 +1,6 @@
 //! A file before it is compiled: what it is, and what it imports and exports.
 
+use crate::cases;
 use crate::contract::{OFFERED, PACKAGE};
 use crate::digest::Digest;
 use crate::grants::{ALWAYS, Capability, Grants};
@@ -37,6 +38,8 @@ pub(crate) struct Facts {
     pub(crate) interfaces: Vec<String>,
     /// Whether it exports the packed `batch`.
     pub(crate) batch: bool,
+    /// The text of its own cases, if it carries any.
+    pub(crate) cases: Option<Box<str>>,
 }
 
 impl Facts {
@@ -67,6 +70,7 @@ impl Artifact {
         let digest = Digest::of(bytes);
         validate(bytes)?;
         let surface = Surface::of(bytes)?;
+        let cases = cases::read(bytes).map_err(|error| Refusal::Cases(error.to_string()))?.map(Into::into);
         let (form, component, surface) = match surface.encoding {
             Encoding::Component => (Form::Component, bytes.to_vec(), surface),
             Encoding::Module => {
@@ -76,7 +80,7 @@ impl Artifact {
                 (Form::Core, component, surface)
             }
         };
-        let facts = surface.facts(digest, form, bytes.len())?;
+        let facts = Facts { cases, ..surface.facts(digest, form, bytes.len())? };
         Ok(Self { facts, component })
     }
 }
@@ -206,7 +210,7 @@ impl Surface {
             return Err(Refusal::NoHandler { exports: some_of(&self.exports.iter().collect::<Vec<_>>()) });
         }
         let contract = ours.first().map_or_else(String::new, |name| name.version.to_owned());
-        Ok(Facts { digest, form, size, contract, interfaces, batch: exports("batch") })
+        Ok(Facts { digest, form, size, contract, interfaces, batch: exports("batch"), cases: None })
     }
 }
 

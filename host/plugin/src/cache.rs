@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-const MAGIC: &[u8; 8] = b"weircwa2";
+const MAGIC: &[u8; 8] = b"weircwa3";
 const HEADER: usize = MAGIC.len() + 32;
 /// Files beyond this many are removed, the oldest first.
 const MAX_FILES: usize = 256;

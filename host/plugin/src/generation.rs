@@ -11,6 +11,7 @@ use crate::limits::PluginLimits;
 use crate::manifest::Manifest;
 use crate::module::Module;
 use crate::refusal::Refusal;
+use crate::rollout::RolloutPolicy;
 use crate::runtime::Runtime;
 use crate::store::BindingStore;
 use std::fmt;
@@ -39,6 +40,26 @@ pub struct BindingSpec {
     pub grants: Grants,
     /// What becomes of a message that it failed on.
     pub on_failure: OnFailure,
+    /// How a new generation takes over.
+    pub rollout: RolloutPolicy,
+}
+
+impl BindingSpec {
+    /// Whether a generation that was made with the other is as good as a new one: only how it takes over may differ.
+    pub fn is_same_but_rollout(&self, other: &Self) -> bool {
+        let Self { id, sha256, name, config, limits, grants, on_failure, rollout: _ } = self;
+        (*id, *sha256, name) == (other.id, other.sha256, &other.name)
+            && (config, limits) == (&other.config, &other.limits)
+            && (*grants, *on_failure) == (other.grants, other.on_failure)
+    }
+
+    /// What a generation is made of beside its file: refused ones are remembered by both. Limits are written as this version of Weir
+    /// knows them; after an upgrade a refused file may so be tried once more.
+    pub(crate) fn settings_digest(&self) -> Digest {
+        let Self { config, limits, grants, on_failure, .. } = self;
+        let grants: Vec<_> = grants.iter().map(|grant| grant.to_string()).collect();
+        Digest::of(format!("{config}\n{grants:?}\n{limits:?}\n{on_failure:?}").as_bytes())
+    }
 }
 
 /// A version of a binding that has been tried and can serve.
@@ -63,6 +84,11 @@ impl Generation {
     /// What the plugin says of itself.
     pub fn manifest(&self) -> &Arc<Manifest> {
         &self.manifest
+    }
+
+    /// Whose it is, and what it was made with.
+    pub fn spec(&self) -> &BindingSpec {
+        &self.spec
     }
 
     /// Of the file.
@@ -110,11 +136,6 @@ impl Generation {
         self.quarantine.is_on()
     }
 
-    /// What it was made for.
-    pub fn spec(&self) -> &BindingSpec {
-        &self.spec
-    }
-
     /// For a chain.
     pub fn link(self: &Arc<Self>) -> Link {
         Link {
@@ -125,6 +146,7 @@ impl Generation {
             directions: self.manifest.directions,
             on_failure: self.spec.on_failure,
             stats: self.stats.clone(),
+            terms: Arc::default(),
             max_held: self.spec.limits.max_held,
             quarantine: self.quarantine.clone(),
         }
@@ -157,7 +179,7 @@ impl Program for Generation {
 
 impl Runtime {
     /// Makes a generation of a binding from a file: compiles, starts it in a scratch instance with the binding's limits, asks what it
-    /// is, checks the config and configures it. Takes as long as compiling takes; not for a worker's thread.
+    /// is, checks the config, configures it, and runs the cases that the file carries. Takes as long as compiling takes; not for a worker's thread.
     pub fn prepare(
         &self,
         bytes: &[u8],
@@ -180,6 +202,8 @@ impl Runtime {
             Ok(Err(said)) => return Err(Refusal::ConfigureSaid(said)),
             Err(failure) => return Err(Refusal::ConfigureFailed(failure)),
         }
+        drop(scratch);
+        self.try_cases(&module, spec)?;
         let (number, stats) = store.next_generation();
         Ok(Arc::new(Generation {
             number,
@@ -308,7 +332,7 @@ impl Started {
     }
 
     /// The inner error is what the plugin said.
-    fn configure(&mut self, config: &str) -> Result<Result<(), String>, Failure> {
+    pub(crate) fn configure(&mut self, config: &str) -> Result<Result<(), String>, Failure> {
         const SAID: usize = 2048;
         begin(&mut self.store, Phase::Setup);
         // What was asked for in `describe`, of a scratch instance, is not the config's.

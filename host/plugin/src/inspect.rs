@@ -1,12 +1,14 @@
 //! What a file is, for people.
 
 use crate::artifact::Form;
+use crate::cases::Cases;
 use crate::digest::Digest;
 use crate::generation::{BindingSpec, Starter};
 use crate::grants::{Capability, Grants};
 use crate::limits::PluginLimits;
 use crate::manifest::Manifest;
 use crate::refusal::Refusal;
+use crate::rollout::RolloutPolicy;
 use crate::runtime::Runtime;
 use crate::store::BindingStore;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// Whether it exports the packed `batch`.
     pub batch: bool,
+    /// How many cases of its own it carries.
+    pub cases: usize,
     /// What it says of itself, the config's schema among it.
     pub manifest: Manifest,
 }
@@ -46,6 +50,7 @@ impl Runtime {
             limits: PluginLimits::default(),
             grants: Grants::all(),
             on_failure: OnFailure::default(),
+            rollout: RolloutPolicy::default(),
         };
         let store = Arc::new(BindingStore::new(self.options()));
         let (_, manifest) = Starter::new(self, &module, &spec, &store)?.try_out()?;
@@ -58,6 +63,12 @@ impl Runtime {
             capabilities: facts.capabilities().iter().collect(),
             imports: facts.interfaces.clone(),
             batch: facts.batch,
+            cases: match &facts.cases {
+                Some(text) => {
+                    Cases::parse(text).map_err(|error| Refusal::Cases(error.to_string()))?.iter().len()
+                }
+                None => 0,
+            },
             manifest,
         })
     }

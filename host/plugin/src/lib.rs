@@ -15,6 +15,7 @@
 
 mod artifact;
 mod cache;
+mod cases;
 mod catalogue;
 mod clock;
 mod compile;
@@ -36,16 +37,24 @@ mod module;
 mod options;
 mod processor;
 mod refusal;
+mod rollout;
 mod runtime;
 mod schema;
 mod script;
+mod state;
 mod store;
 mod symbols;
 mod trust;
 
 pub use artifact::Form;
 pub use cache::CacheError;
-pub use catalogue::{BindingState, BindingStatus, Catalogue, Change, Outcome, Probation, ServingStatus};
+pub use cases::{
+    Case, CaseError, CaseOutcome, Cases, SECTION as CASES_SECTION, SectionError, embed as embed_cases,
+};
+pub use catalogue::{
+    BindingState, BindingStatus, Catalogue, Change, LOOK, Outcome, PinnedStatus, RefusedStatus,
+    RolloutStatus, ServingStatus,
+};
 pub use digest::Digest;
 pub use generation::{BindingSpec, Generation};
 pub use grants::{Capability, Grants};
@@ -55,8 +64,10 @@ pub use limits::{MAX_STACK, PluginLimits, STACK_STEP};
 pub use manifest::Manifest;
 pub use options::{CompileIn, RuntimeOptions};
 pub use refusal::Refusal;
+pub use rollout::{Band, CanaryPolicy, RolloutPolicy};
 pub use runtime::{Runtime, RuntimeError};
 pub use script::{FUEL_PER_MILLISECOND, Moment, Script};
+pub use state::{BindingRecord, Good, Refused, StateError, StateStore};
 pub use store::{
     BindingStore, Budget, DropReasons, HistogramReading, Kv, KvError, MAX_KEY, MAX_NAMES, MAX_REASONS,
     MAX_VALUE, Metrics, Reading, Room, Value,

@@ -181,7 +181,15 @@ pub enum Refusal {
     /// `configure` gave an error.
     #[error("it refused its config: {0}")]
     ConfigureSaid(String),
+    /// A case that it carries fails, or cannot be read.
+    #[error("its own test fails: {0}. Mend the plugin or the case, and see it pass with `weir plugin test`")]
+    Cases(String),
     /// It failed under traffic and was taken back.
     #[error("it was taken back: {0}. The generation before it serves again")]
     RolledBack(String),
+    /// It was taken back before, with the same settings.
+    #[error(
+        "it was taken back before ({0}), and is not tried again with the same settings: offer another file, or accept it"
+    )]
+    TakenBackBefore(String),
 }

@@ -5,4 +5,6 @@ mod holding;
 mod lifecycle;
 mod refusals;
 mod remote;
+mod rollout;
 mod trust;
+mod turncoat;

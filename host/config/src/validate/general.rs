@@ -82,6 +82,11 @@ impl Check<'_> {
             Some("off") => Cache::Off,
             Some(_) => self.path(&raw.cache, "cache").map_or(Cache::Auto, Cache::Path),
         };
+        let state = match self.read(&raw.state, "state").map(|(word, _)| word.as_str()) {
+            None | Some("auto") => Cache::Auto,
+            Some("off") => Cache::Off,
+            Some(_) => self.path(&raw.state, "state").map_or(Cache::Auto, Cache::Path),
+        };
         let signed_by = self.list(raw.signed_by.as_ref(), "signed_by").unwrap_or_default();
         let signed_by = signed_by.into_iter().filter_map(|(key, span)| {
             let read = PublicKey::from_base64(key.trim());
@@ -99,6 +104,7 @@ impl Check<'_> {
             dir_is_default: dir.is_none(),
             dir: dir.unwrap_or_else(|| self.beside("plugins")),
             cache,
+            state,
             signed_by,
             max_module: self.size(&raw.max_module, "max_module", 1 << 10..=1 << 30, 32 << 20),
             compile_time: self.time(

@@ -11,6 +11,7 @@ mod overload;
 mod plugin;
 mod rates;
 mod resume;
+mod rollout;
 mod slow;
 mod tap;
 mod text;

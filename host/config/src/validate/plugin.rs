@@ -87,6 +87,9 @@ impl Check<'_> {
             max_effects: self.count(&raw.max_effects, "max_effects", 0..=65_536, defaults.max_effects as u64)
                 as usize,
             log_rate: self.count(&raw.log_rate, "log_rate", 0..=100_000, defaults.log_rate.into()) as u32,
+            rollout: self.rollout(raw, &defaults.rollout),
+            pin: self.pin(raw, &defaults.pin),
+            rollback: self.rollback(&raw.rollback, &defaults.rollback),
             kv_bytes: self.size(&raw.kv_bytes, "kv_bytes", 0..=64 << 30, defaults.kv_bytes),
             kv_keys: self.count(&raw.kv_keys, "kv_keys", 0..=1_000_000_000, defaults.kv_keys as u64) as usize,
             max_held: self.size(&raw.max_held, "max_held", 0..=4 << 30, defaults.max_held),

@@ -1,8 +1,9 @@
 //! A message meets its chain.
 
 use super::{Judge, Judged, State, Task};
-use crate::conn::Parcel;
+use crate::conn::{Conn, Parcel};
 use crate::id::ConnId;
+use crate::lineup::{Era, Who};
 use crate::message::{Direction, Kind, Message, Payload};
 use crate::program::FailureCause;
 use crate::reason::{CloseReason, DropReason};
@@ -21,16 +22,29 @@ impl State {
     pub(crate) fn walk(
         &mut self,
         snapshot: &Snapshot,
+        message: Message<'_>,
+        progress: Progress,
+        route: Option<Target>,
+    ) {
+        if progress.is_fresh() {
+            self.tap_begin(&message);
+        }
+        self.walk_on(snapshot, message, progress, route);
+    }
+
+    /// The same of a message that has met a plugin before, though perhaps that is to be asked again.
+    pub(crate) fn walk_on(
+        &mut self,
+        snapshot: &Snapshot,
         mut message: Message<'_>,
         mut progress: Progress,
         mut route: Option<Target>,
     ) {
         let listener = self.listener_of(message.session);
         let chain = &snapshot.listeners[listener].chain;
-        if progress.is_fresh() {
-            self.tap_begin(&message);
-        }
-        while let Some((at, link)) = chain.next(message.direction, progress.passed) {
+        while let Some((at, link)) =
+            chain.next(message.direction, progress.passed, || self.who(message.session))
+        {
             if !progress.meet(at, link) {
                 continue;
             }
@@ -60,7 +74,7 @@ impl State {
                     }
                 },
             };
-            let by = Judge { progress: progress.clone(), binding: link.binding, on_failure: link.on_failure };
+            let by = Judge { progress: progress.clone(), id: link.id(), on_failure: link.on_failure };
             let judged = Judged { verdict, by };
             if !self.call.effects.is_empty() {
                 // The effects come first, then the message goes on.
@@ -92,10 +106,10 @@ impl State {
         route: Option<Target>,
     ) {
         let open = self.conns.get(parcel.session).is_some_and(|conn| conn.phase.takes_output());
-        let Judge { progress, binding, .. } = judged.by.clone();
+        let Judge { progress, id, .. } = judged.by.clone();
         let policy = snapshot.listeners.get(self.listener_of(parcel.session));
         let mut links = policy.into_iter().flat_map(|policy| policy.chain.links());
-        let link = links.find(|link| link.binding == binding);
+        let link = links.find(|link| link.binding == id.binding).map(|link| link.at(id.generation));
         if !open {
             // The effects ended its own session; a verdict of its own to do so comes to the same.
             let dropped = matches!(judged.verdict, Verdict::Drop(_));
@@ -202,6 +216,13 @@ impl State {
             Direction::Inbound => stats.inbound.dropped.of(reason).add(1),
             Direction::Outbound => stats.outbound.dropped.of(reason).add(1),
         }
+    }
+
+    /// What the generations that a session meets depend on.
+    pub(crate) fn who(&self, session: ConnId) -> Who {
+        let era =
+            self.conns.get(session).and_then(Conn::session).map_or(Era::default(), |session| session.era);
+        Who { session, era }
     }
 
     /// The listener of a session that is there; else the place of those that are not.

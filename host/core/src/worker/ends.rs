@@ -267,6 +267,7 @@ impl State {
             // The chain may have changed since; a binding that no chain has any more has no instance that could be told.
             let Some(link) = snapshot.link(*binding) else { continue };
             let Some(attributes) = self.attributes(snapshot, id) else { continue };
+            let link = link.met_by(|| self.who(id));
             self.call.session = Some((id, attributes));
             let answer = self.roster.call(
                 link,

@@ -10,6 +10,7 @@ use crate::id::{BindingId, ConnId, SessionId};
 use crate::message::Direction;
 use crate::reason::DropReason;
 use crate::snapshot::{OnFailure, Progress, Snapshot};
+use crate::stats::ListenerStats;
 use crate::verdict::{Target, Verdict};
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ impl Holdings {
 
     fn add(&mut self, waiting: &Waiting) {
         let Some(kept) = &waiting.kept else { return };
-        let at = kept.binding.index();
+        let at = kept.by.binding.index();
         if self.0.len() <= at {
             self.0.resize(at + 1, 0);
         }
@@ -36,7 +37,7 @@ impl Holdings {
 
     fn remove(&mut self, waiting: &Waiting) {
         if let Some(kept) = &waiting.kept
-            && let Some(held) = self.0.get_mut(kept.binding.index())
+            && let Some(held) = self.0.get_mut(kept.by.binding.index())
         {
             *held -= waiting.cost();
         }
@@ -75,7 +76,8 @@ impl State {
             chain: snapshot.listeners[listener].chain.bindings().clone(),
             progress: by.progress,
             route,
-            binding: by.binding,
+            by: by.id,
+            anew: false,
             on_failure: by.on_failure,
             until: self.now + Duration::from_millis(milliseconds.into()),
             verdict: None,
@@ -111,7 +113,7 @@ impl State {
         let Some(line) = self.line(id, direction) else { return false };
         let kept = line.messages.iter_mut().find(|waiting| waiting.parcel.sequence == sequence);
         let Some(kept) = kept.and_then(|waiting| waiting.kept.as_deref_mut()) else { return false };
-        if kept.binding != binding || kept.verdict.is_some() {
+        if kept.by.binding != binding || kept.verdict.is_some() {
             return false;
         }
         kept.verdict = Some(verdict);
@@ -119,7 +121,7 @@ impl State {
         true
     }
 
-    /// The time of the held message at the front is over.
+    /// The time of the held message at the front is over, or there is another generation to ask.
     pub(crate) fn expire(&mut self, snapshot: &Snapshot, id: SessionId, direction: Direction) {
         let now = self.now;
         let Some(line) = self.line(id, direction) else { return };
@@ -129,13 +131,47 @@ impl State {
         }
         let Some(Waiting { parcel, kept: Some(kept) }) = self.step_forward(id, direction) else { return };
         self.tasks.push(Task::WorkOff { session: id, direction });
+        let chain = &snapshot.listeners[self.listener_of(id)].chain;
+        if kept.anew && chain.bindings().contains(&kept.by.binding) {
+            let progress = chain.resume_at(direction, &kept.chain, kept.progress, kept.by.binding);
+            self.walk_on(snapshot, parcel.open(), progress, kept.route);
+            return;
+        }
         match kept.on_failure {
             OnFailure::Open => {
-                let chain = &snapshot.listeners[self.listener_of(id)].chain;
                 let progress = chain.resume(direction, &kept.chain, kept.progress);
                 self.walk(snapshot, parcel.open(), progress, kept.route);
             }
             on_failure => self.fail(snapshot, &parcel.open(), on_failure, DropReason::HoldExpired),
+        }
+    }
+
+    /// Held messages whose sessions meet another generation now than the one that holds them: that one is to say what becomes of them.
+    /// They are due at once, so that the wheel takes as many a turn as there is time for.
+    pub(crate) fn offer_anew(&mut self, snapshot: &Snapshot) {
+        let holds = |stats: &ListenerStats| stats.inbound.held.value() + stats.outbound_held.value() > 0;
+        if !self.stats.listeners.iter().any(holds) {
+            return;
+        }
+        for id in self.conns.ids() {
+            let (who, now) = (self.who(id), self.now);
+            let Some(session) = self.conns.get_mut(id).and_then(Conn::session_mut) else { continue };
+            let chain = &snapshot.listeners[session.listener.index()].chain;
+            let mut found = false;
+            let lines = session.held.iter_mut().flatten();
+            for kept in lines.flat_map(|line| &mut line.messages).filter_map(|one| one.kept.as_deref_mut()) {
+                let mut links = chain.links().iter();
+                // Whose binding is in no chain any more waits for its time to be over.
+                let Some(link) = links.find(|link| link.binding == kept.by.binding) else { continue };
+                if kept.verdict.is_none() && link.met_by(|| who).generation != kept.by.generation {
+                    kept.anew = true;
+                    kept.until = now;
+                    found = true;
+                }
+            }
+            if found {
+                self.arm(snapshot, id);
+            }
         }
     }
 
@@ -157,17 +193,17 @@ impl State {
         // Below what the message leads to: the next one goes on when this one has arrived.
         self.tasks.push(Task::WorkOff { session: id, direction });
         match kept.map(|kept| *kept) {
-            Some(Kept { chain, progress, route, binding, on_failure, verdict: Some(verdict), .. }) => {
+            Some(Kept { chain, progress, route, by, on_failure, verdict: Some(verdict), .. }) => {
                 let now = &snapshot.listeners[self.listener_of(id)].chain;
                 let progress = now.resume(direction, &chain, progress);
-                self.tap_release(snapshot, &parcel, binding, &verdict);
-                if let Some(link) = now.links().iter().find(|link| link.binding == binding) {
-                    link.stats[usize::from(self.seat.worker.0)].released.add(1);
+                self.tap_release(snapshot, &parcel, by, &verdict);
+                if let Some(link) = now.links().iter().find(|link| link.binding == by.binding) {
+                    link.at(by.generation).stats[usize::from(self.seat.worker.0)].released.add(1);
                 }
                 self.conclude(
                     snapshot,
                     parcel,
-                    Judged { verdict, by: Judge { progress, binding, on_failure } },
+                    Judged { verdict, by: Judge { progress, id: by, on_failure } },
                     route,
                 );
             }

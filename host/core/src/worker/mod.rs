@@ -42,7 +42,7 @@ use crate::conn::{Conn, End, Parcel};
 #[cfg(any(test, debug_assertions))]
 use crate::conn::{Pauses, Role, Session};
 use crate::group::Groups;
-use crate::id::{BindingId, ClusterId, ConnId, Lane, ListenerId, SessionId, WorkerId};
+use crate::id::{ClusterId, ConnId, GenerationId, Lane, ListenerId, SessionId, WorkerId};
 #[cfg(any(test, debug_assertions))]
 use crate::lifecycle::Phase;
 use crate::mail::Outbox;
@@ -132,7 +132,7 @@ pub(crate) enum Task {
     /// A message for one session.
     Offer { session: SessionId, kind: Kind, payload: Bytes, hops: u8 },
     /// What else a plugin asks for.
-    Wish { binding: BindingId, effect: Effect },
+    Wish { by: GenerationId, effect: Effect },
 }
 
 /// A verdict, and whose it is.
@@ -146,7 +146,7 @@ pub(crate) struct Judged {
 pub(crate) struct Judge {
     /// How far the message has come, the judging link among those that it has passed.
     pub(crate) progress: Progress,
-    pub(crate) binding: BindingId,
+    pub(crate) id: GenerationId,
     pub(crate) on_failure: OnFailure,
 }
 
@@ -290,6 +290,7 @@ impl Worker {
             if !same_keys {
                 self.state.forget_keys();
             }
+            self.state.offer_anew(&self.snapshot);
         }
     }
 
@@ -402,7 +403,7 @@ impl State {
                 Task::Offer { session, kind, payload, hops } => {
                     self.offer(snapshot, session, kind, crate::Payload::Owned(payload), None, hops, false);
                 }
-                Task::Wish { binding, effect } => self.wish(snapshot, binding, effect),
+                Task::Wish { by, effect } => self.wish(snapshot, by, effect),
             }
         }
         self.offspring = 0;

@@ -121,7 +121,8 @@ impl State {
         let now = self.now;
         let chain = policy.chain.bindings().clone();
         let interval = policy.limits.ping_interval;
-        let session = Session::new(opening.listener, policy.transport, origin, chain, now, interval);
+        let session =
+            Session::new(opening.listener, policy.transport, origin, chain, snapshot.era, now, interval);
         let role = Role::Session(Box::new(session));
         let id = self.conns.insert(Conn::new(now, opening.wire, role))?;
         let stats = &self.stats.listeners[opening.listener.index()];
@@ -180,6 +181,7 @@ impl State {
             let Some(session) = open.and_then(Conn::session_mut) else { return };
             session.told += 1;
             let Some(attributes) = self.attributes(snapshot, id) else { return };
+            let link = link.met_by(|| self.who(id));
             self.call.session = Some((id, attributes));
             let answer = self.roster.call(
                 link,

@@ -1,15 +1,15 @@
 //! Where messages pass whoever looks on. Without a tap each of these costs a look at an empty field.
 
 use super::{State, Worker};
+use crate::ListenerId;
 use crate::conn::{Conn, Parcel};
-use crate::id::{ConnId, SessionId};
+use crate::id::{ConnId, GenerationId, SessionId};
 use crate::message::{Direction, Kind, Message, Payload};
 use crate::program::{Failure, SessionInfo};
 use crate::reason::DropReason;
 use crate::snapshot::{Link, Route, Snapshot};
 use crate::tap::{Depth, Fate, Glimpse, MAX_OPEN, Meeting, Record, Tap, apart};
 use crate::verdict::{Forwarding, Rejection, Target, Verdict};
-use crate::{BindingId, ListenerId};
 use bytes::Bytes;
 use std::collections::HashMap;
 
@@ -65,17 +65,18 @@ impl State {
         &mut self,
         snapshot: &Snapshot,
         parcel: &Parcel,
-        by: BindingId,
+        by: GenerationId,
         verdict: &Verdict,
     ) {
         let Some(tapped) = &mut self.tap else { return };
-        let Some(link) = snapshot.link(by) else { return };
+        let Some(link) = snapshot.link(by.binding) else { return };
         let key = (parcel.session, parcel.direction, parcel.sequence);
         let Some((record, depth)) = tapped.open.get_mut(&key) else { return };
         let (verdict, changed) = apart(verdict, *depth);
         tapped.order += 1;
         let meeting = Meeting::new(link, (self.now, tapped.order), Ok(verdict));
-        record.meetings.push(Meeting { changed, released: true, ..meeting });
+        // Who held it, though another serves by now.
+        record.meetings.push(Meeting { changed, released: true, generation: by.generation, ..meeting });
     }
 
     /// Where an inbound message is to go, for [`State::tap_routed`] when it has gone; `None`: nobody looks.

@@ -9,8 +9,9 @@ use weir_codec::websocket::Role;
 use weir_codec::websocket::deflate::Window;
 use weir_codec::{Framing, Prefix, Wire};
 use weir_core::{
-    BindingId, CallStats, Chain, ClusterId, ClusterPolicy, Directions, Key, KeyOf, Limits, Link,
-    ListenerPolicy, OnFailure, Rate, RatePolicy, Route, SharedRate, SlowConsumer, Snapshot, Transport,
+    BindingId, CallStats, Chain, ClusterId, ClusterPolicy, Directions, Era, Key, KeyOf, Limits, Link,
+    ListenerPolicy, OnFailure, Rate, RatePolicy, Route, Share, SharedRate, SlowConsumer, Snapshot, Term,
+    Transport,
 };
 
 /// The longest message on any wire.
@@ -144,6 +145,8 @@ impl KeyOf for ByWay {
 pub(crate) struct Script {
     version: u64,
     generations: [u64; PARTS.len()],
+    /// What served before, of each part.
+    before: Vec<Link>,
     stats: Vec<Arc<[CallStats]>>,
     gossip: Arc<Mutex<Gossip>>,
     seed: u64,
@@ -153,7 +156,7 @@ pub(crate) struct Script {
 impl Script {
     pub(crate) fn new(workers: usize, gossip: Arc<Mutex<Gossip>>, seed: u64, groups: bool) -> Self {
         let stats = PARTS.iter().map(|_| (0..workers).map(|_| CallStats::default()).collect()).collect();
-        Self { version: 0, generations: [1; PARTS.len()], stats, gossip, seed, groups }
+        Self { version: 0, generations: [1; PARTS.len()], before: Vec::new(), stats, gossip, seed, groups }
     }
 
     /// How many calls gave an answer to a message.
@@ -185,9 +188,14 @@ impl Script {
                 if changes && rng.chance(300) {
                     self.generations[at] += 1;
                 }
-                self.link(at, rng)
+                let mut link = self.link(at, rng);
+                if changes && rng.chance(200) {
+                    link.terms = self.terms(&link, rng);
+                }
+                link
             })
             .collect();
+        self.before = programs.iter().map(|link| Link { terms: Arc::default(), ..link.clone() }).collect();
         // Honest plugins stay loaded; of the others one may be gone altogether.
         let gone = if changes && rng.chance(400) { rng.pick(&[1, 5, 6, 7]) } else { usize::MAX };
         let mut listeners = Vec::new();
@@ -249,6 +257,7 @@ impl Script {
                 .enumerate()
                 .map(|(at, name)| ((*name).into(), ClusterId(at as u16)))
                 .collect(),
+            era: Era(self.version as u32),
             bindings: programs
                 .into_iter()
                 .enumerate()
@@ -256,6 +265,22 @@ impl Script {
                 .map(|(_, link)| link)
                 .collect(),
         })
+    }
+
+    /// A share of the sessions meets the generation before this one, or those do that opened before some moment.
+    fn terms(&self, link: &Link, rng: &mut Rng) -> Arc<[Term]> {
+        let before = self.before[link.binding.index()].clone();
+        let own = Link { terms: Arc::default(), ..link.clone() };
+        if rng.chance(500) {
+            [Term { link: before, since: Era(0), share: Share::new(0.3) }].into()
+        } else {
+            let since = Era(self.version as u32 / 2);
+            [
+                Term { link: own, since, share: Share::ALL },
+                Term { link: before, since: Era(0), share: Share::ALL },
+            ]
+            .into()
+        }
     }
 
     fn link(&self, at: usize, rng: &mut Rng) -> Link {
@@ -275,6 +300,7 @@ impl Script {
                 OnFailure::Open
             },
             stats: self.stats[at].clone(),
+            terms: Arc::default(),
             max_held: if lies { 4096 } else { usize::MAX },
             quarantine: Arc::default(),
         }

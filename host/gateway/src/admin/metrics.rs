@@ -275,6 +275,22 @@ impl Metrics {
             "The generation that serves; 0: none yet",
             bindings.iter().map(generation).collect(),
         )?;
+        let labelled = |binding: &crate::run::BindingView| vec![("binding", binding.name.to_string())];
+        page.gauge(
+            "plugin_canary_share",
+            "Share of the sessions that try a new generation; 0: none is tried",
+            bindings.iter().map(|binding| (labelled(binding), binding.canary)).collect(),
+        )?;
+        page.gauge(
+            "plugin_generations_serving",
+            "Generations that serve some session",
+            bindings.iter().map(|binding| (labelled(binding), binding.serving)).collect(),
+        )?;
+        page.counter(
+            "plugin_taken_back",
+            "Generations that left their band and were taken back",
+            bindings.iter().map(|binding| (labelled(binding), binding.taken_back)).collect(),
+        )?;
         let latencies = bindings.iter().map(|binding| {
             let CallTotals { latency, latency_ns, .. } = binding.totals;
             (vec![("binding", binding.name.to_string())], latency, latency_ns)

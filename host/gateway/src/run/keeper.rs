@@ -22,12 +22,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use weir_config::{Binding, ChainSpec, Config, PluginSettings};
 use weir_core::{Chain, Link, Snapshot};
-use weir_plugin::{BindingState, Catalogue, Change, MAX_SIGNATURE, Outcome, Probation, Refusal, Trust};
+use weir_plugin::{
+    BindingState, Catalogue, Change, LOOK, MAX_SIGNATURE, Outcome, Refusal, StateStore, Trust,
+};
 use weir_transport::Tokens;
 
 /// The directory is looked at this often whatever is heard of it: some file systems say nothing.
 const RESCAN: Duration = Duration::from_secs(30);
-/// How often generations on probation are judged, and expired keys dropped.
+/// How often expired keys are dropped.
 const ROUND: Duration = Duration::from_secs(1);
 
 /// Everything that turns files into chains.
@@ -64,7 +66,12 @@ pub(crate) struct Watch {
 
 impl Keeper {
     /// Finds the directory; looks at no file yet.
-    pub(crate) fn new(config: &Config, file: Option<&Path>, assembly: &Assembly) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        file: Option<&Path>,
+        assembly: &Assembly,
+        state: StateStore,
+    ) -> anyhow::Result<Self> {
         let dir = &config.plugins.dir;
         if !dir.is_dir() {
             if !config.plugins.dir_is_default {
@@ -81,6 +88,7 @@ impl Keeper {
             .collect();
         let base = Snapshot {
             version: 0,
+            era: weir_core::Era(0),
             listeners: assemble::listener_policies(config, &assembly.tokens, assembly.workers),
             clusters,
             cluster_names,
@@ -90,7 +98,7 @@ impl Keeper {
             config: config.clone(),
             files: file.map(|file| ConfigFiles::new(file.to_owned())),
             directory: Directory::new(dir.clone(), directory::also(named.keys())),
-            catalogue: Arc::new(Catalogue::new(assembly.runtime.clone(), Probation::default())),
+            catalogue: Arc::new(Catalogue::new(assembly.runtime.clone(), state)),
             defaults: config.plugins.defaults.clone(),
             named,
             chains: config.listeners.iter().map(|listener| listener.chain.clone()).collect(),
@@ -181,8 +189,10 @@ impl Keeper {
     ) {
         let mut look_at = Instant::now();
         let mut round_at = Instant::now() + ROUND;
+        let mut watch_at = Instant::now() + LOOK;
         loop {
-            let wait = look_at.min(round_at).saturating_duration_since(Instant::now());
+            let watch = if self.catalogue.is_watching() { watch_at } else { round_at };
+            let wait = look_at.min(round_at).min(watch).saturating_duration_since(Instant::now());
             match poked.recv_timeout(wait) {
                 Ok(()) => look_at = Instant::now(),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -217,10 +227,17 @@ impl Keeper {
                     }
                 }
             }
+            if now >= watch_at {
+                watch_at = now + LOOK;
+                changed |= self.log(self.catalogue.watch(now));
+            }
             if now >= round_at {
                 round_at = now + ROUND;
-                changed |= self.log(self.catalogue.watch(now));
                 self.catalogue.sweep();
+                for file in self.catalogue.take_wanted() {
+                    changed = true;
+                    self.offer(&file);
+                }
                 self.forget_gone(now);
             }
             if changed {
@@ -328,6 +345,8 @@ impl Keeper {
         self.version += 1;
         let mut snapshot = self.base.clone();
         snapshot.version = self.version;
+        // Before the links: what serves since then is newer for the sessions that open meanwhile.
+        snapshot.era = self.catalogue.era();
         for (listener, chain) in snapshot.listeners.iter_mut().zip(&self.chains) {
             listener.chain = Chain::new(self.links(chain));
             for link in listener.chain.links() {
@@ -369,6 +388,44 @@ impl Keeper {
                         version = &*manifest.version,
                         sha256 = %generation.digest(),
                         "plugin serves"
+                    );
+                }
+                Change::Trying { generation, share, window } => {
+                    changed = true;
+                    tracing::info!(
+                        plugin,
+                        generation = generation.number(),
+                        version = &*generation.manifest().version,
+                        sha256 = %generation.digest(),
+                        share,
+                        window_ms = window.as_millis() as u64,
+                        "plugin on trial with a share of the sessions"
+                    );
+                }
+                Change::Promoted(generation) => {
+                    changed = true;
+                    tracing::info!(
+                        plugin,
+                        generation = generation.number(),
+                        "plugin stood its trial: it serves all sessions"
+                    );
+                }
+                Change::TakenBack { bad, serving, refusal } => {
+                    changed = true;
+                    tracing::error!(
+                        plugin,
+                        generation = bad.number(),
+                        serving = serving.number(),
+                        sha256 = %bad.digest(),
+                        "plugin taken back: {refusal}"
+                    );
+                }
+                Change::Drained(generation) => {
+                    changed = true;
+                    tracing::info!(
+                        plugin,
+                        generation = generation.number(),
+                        "the sessions of a replaced generation meet the newest from now on"
                     );
                 }
                 Change::Refused(refusal) => {

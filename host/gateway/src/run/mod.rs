@@ -17,6 +17,7 @@ mod shared;
 mod signals;
 mod spec;
 mod start;
+mod state;
 mod worker;
 
 pub(crate) use assemble::{default_cache, plugin_runtime};

@@ -7,7 +7,7 @@ use super::assemble;
 use super::keeper::{Keeper, by_file, read};
 use serde_json::json;
 use std::sync::Arc;
-use weir_config::{Applies, ChainSpec, Config};
+use weir_config::{Applies, ChainSpec, Config, PluginSettings};
 use weir_core::ListenerPolicy;
 use weir_plugin::Generation;
 
@@ -106,7 +106,9 @@ impl Keeper {
             let path = self.directory.path().join(&file);
             let before = self.bindings_of(&file, &self.named, &self.defaults);
             for (name, settings) in self.bindings_of(&file, &named, &new.plugins.defaults) {
-                let same = before.iter().any(|(other, before)| *other == name && *before == settings);
+                let same = before
+                    .iter()
+                    .any(|(other, before)| *other == name && is_same_but_rollout(&name, before, &settings));
                 if same && self.catalogue.serving(&name).is_some() {
                     good.push(name);
                     continue;
@@ -170,5 +172,20 @@ impl Keeper {
         for name in gone.iter().filter(|name| !present.iter().any(|present| **present == ***name)) {
             self.forget(name);
         }
+    }
+}
+
+/// Whether what serves goes on as it is: how the next version takes over is nothing to try.
+fn is_same_but_rollout(
+    name: &Arc<str>,
+    one: &Result<PluginSettings, String>,
+    two: &Result<PluginSettings, String>,
+) -> bool {
+    match (one, two) {
+        (Ok(one), Ok(two)) => {
+            let spec = |settings| super::spec_of(weir_core::BindingId(0), name, settings);
+            spec(one).is_same_but_rollout(&spec(two))
+        }
+        _ => one == two,
     }
 }

@@ -48,6 +48,12 @@ pub(crate) struct BindingView {
     pub(crate) generation: u64,
     /// Of all its generations.
     pub(crate) totals: CallTotals,
+    /// Of the sessions, that try a new generation; 0: none is tried.
+    pub(crate) canary: f64,
+    /// Generations that serve some session.
+    pub(crate) serving: u64,
+    /// Generations that were taken back.
+    pub(crate) taken_back: u64,
 }
 
 impl Shared {
@@ -72,8 +78,12 @@ impl Shared {
         let Some(catalogue) = &*self.catalogue.load() else { return Vec::new() };
         let view = |status: BindingStatus| {
             let totals = catalogue.store(&status.name)?.totals();
-            let generation = status.serving.map_or(0, |serving| serving.generation);
-            Some(BindingView { name: (*status.name).into(), generation, totals })
+            let generation = status.serving.as_ref().map_or(0, |serving| serving.generation);
+            let canary =
+                status.rollout.map_or(0.0, |rollout| if rollout.share < 1.0 { rollout.share } else { 0.0 });
+            let serving = u64::from(generation > 0) + u64::from(canary > 0.0) + status.pinned.len() as u64;
+            let (name, taken_back) = ((*status.name).into(), status.taken_back);
+            Some(BindingView { name, generation, totals, canary, serving, taken_back })
         };
         catalogue.status().into_iter().filter_map(view).collect()
     }

@@ -1,9 +1,9 @@
 //! From a plugin's settings to what its binding is held to.
 
 use std::sync::Arc;
-use weir_config::{Grant, PluginSettings};
+use weir_config::{Grant, PluginSettings, Rollback, Rollout};
 use weir_core::BindingId;
-use weir_plugin::{BindingSpec, Capability, Digest, PluginLimits};
+use weir_plugin::{Band, BindingSpec, CanaryPolicy, Capability, Digest, PluginLimits, RolloutPolicy};
 
 /// A binding with these settings.
 pub(crate) fn spec_of(id: BindingId, name: &Arc<str>, settings: &PluginSettings) -> BindingSpec {
@@ -40,5 +40,37 @@ pub(crate) fn spec_of(id: BindingId, name: &Arc<str>, settings: &PluginSettings)
         },
         grants: settings.grants.iter().filter_map(capability).collect(),
         on_failure: settings.on_failure,
+        rollout: rollout(settings),
+    }
+}
+
+/// How new versions take over, as the catalogue knows it.
+fn rollout(settings: &PluginSettings) -> RolloutPolicy {
+    let Rollback {
+        window,
+        failures,
+        failed_share,
+        latency_factor,
+        latency_slack,
+        drop_difference,
+        calls,
+        looks,
+    } = settings.rollback;
+    RolloutPolicy {
+        canary: match settings.rollout {
+            Rollout::All => None,
+            Rollout::Canary { share, window } => Some(CanaryPolicy { share, window }),
+        },
+        pin: settings.pin.sessions.then_some(settings.pin.drain),
+        band: Band {
+            window,
+            failures,
+            failed_share,
+            latency_factor,
+            latency_slack,
+            drop_difference,
+            calls,
+            looks,
+        },
     }
 }

@@ -7,6 +7,7 @@ use super::load::{self, Loaded};
 use super::overload::{self, Beat, View};
 use super::shared::Shared;
 use super::signals::Signals;
+use super::state;
 use super::worker::{self, Seat, Stage};
 use crate::tap::{Loudest, Redaction};
 use crate::{admin, log};
@@ -35,7 +36,8 @@ pub(crate) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     };
     log::start(loaded.config.log);
     let assembly = assemble::assemble(&loaded.config)?;
-    let mut keeper = Keeper::new(&loaded.config, loaded.file.as_deref(), &assembly)?;
+    let state = state::open(&loaded.config.plugins)?;
+    let mut keeper = Keeper::new(&loaded.config, loaded.file.as_deref(), &assembly, state)?;
     keeper.first_look()?;
     // The main thread's own loop: signals and the admin server. No message passes here.
     let runtime = Builder::new_current_thread().enable_all().build()?;

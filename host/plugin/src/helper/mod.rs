@@ -23,8 +23,8 @@ const RESULT: u8 = 1;
 const REFUSAL: u8 = 0;
 /// The most bytes of a refusal, and of what a broken process wrote to its standard error.
 const SAID: usize = 8 << 10;
-/// The most bytes of the facts about a file: its imports' names are in them.
-pub(crate) const MAX_FACTS: usize = 256 << 10;
+/// The most bytes of the facts about a file: its imports' names are in them, and its cases, whose characters may take six bytes each.
+pub(crate) const MAX_FACTS: usize = (256 << 10) + 6 * crate::cases::MAX_BYTES;
 /// The exit code after a refusal.
 const REFUSED: u8 = 3;
 

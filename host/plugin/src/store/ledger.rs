@@ -37,7 +37,9 @@ impl Ledger {
     pub(crate) fn totals(&self) -> CallTotals {
         let entries = self.lock();
         let mut totals = entries.past;
-        entries.live.iter().for_each(|(_, stats)| totals.add(&CallTotals::of(stats)));
+        for (_, stats) in &entries.live {
+            totals.add(&CallTotals::of(stats));
+        }
         totals
     }
 

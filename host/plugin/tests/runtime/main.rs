@@ -2,6 +2,7 @@
 
 mod cache;
 mod capabilities;
+mod cases;
 mod catalogue;
 mod guests;
 mod instances;

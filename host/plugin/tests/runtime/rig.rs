@@ -9,7 +9,8 @@ use weir_core::{
     Program as _, Seat, SessionId, Verdict, WorkerId,
 };
 use weir_plugin::{
-    BindingSpec, BindingStore, Generation, Grants, PluginLimits, Refusal, Runtime, RuntimeOptions,
+    BindingSpec, BindingStore, Generation, Grants, PluginLimits, Refusal, RolloutPolicy, Runtime,
+    RuntimeOptions,
 };
 
 /// One runtime for all tests that do not need their own: every guest is compiled once.
@@ -28,6 +29,7 @@ pub(crate) fn spec(name: &str) -> BindingSpec {
         limits: PluginLimits::default(),
         grants: Grants::all(),
         on_failure: OnFailure::Closed,
+        rollout: RolloutPolicy::default(),
     }
 }
 

@@ -14,6 +14,7 @@ mod overload;
 mod pressure;
 mod rates;
 mod resume;
+mod rollout;
 mod slow;
 mod tap;
 mod timers;
@@ -111,6 +112,7 @@ impl Plugin {
             on_failure: self.on_failure,
             program: Arc::new(Shared(Arc::new(self))),
             stats: (0..2).map(|_| CallStats::default()).collect(),
+            terms: Arc::default(),
             max_held: usize::MAX,
             quarantine: Arc::default(),
         }
