@@ -104,6 +104,31 @@ pub fn with_large_table(guest: &str, elements: usize) -> Vec<u8> {
     module.bytes()
 }
 
+/// The guest `bombs`, whose `grow_the_table` grows the table of functions until it does not grow any more, and then traps.
+pub fn with_growing_table() -> Vec<u8> {
+    let mut module = Module::guest("bombs");
+    let tables = module.section(TABLES);
+    // As it was, but without a maximum.
+    let (least, _) = number(&tables[3..]);
+    *tables = [vec![1, 0x70, 0], leb(least)].concat();
+    let code = module.section(CODE);
+    // No locals; `i32.const 0x7ab1e5`, `end`.
+    let before: &[u8] = &[7, 0, 0x41, 0xe5, 0xe3, 0xea, 0x03, 0x0b];
+    let at = code.windows(before.len()).position(|found| found == before).expect("the function is there");
+    #[rustfmt::skip]
+    let after: &[u8] = &[
+        19, 0,                          // so many bytes; no locals
+        0x03, 0x40,                     // loop
+        0xd0, 0x70,                     //   ref.null func
+        0x41, 0xe8, 0x07,               //   i32.const 1000
+        0xfc, 0x0f, 0x00,               //   table.grow 0
+        0x41, 0x7f, 0x47, 0x0d, 0x00,   //   i32.const -1, i32.ne, br_if 0
+        0x0b, 0x00, 0x0b,               // end, unreachable, end
+    ];
+    code.splice(at..at + before.len(), after.iter().copied());
+    module.bytes()
+}
+
 fn number_of(section: &[u8]) -> (usize, Vec<u8>) {
     let (count, rest) = number(section);
     (count, rest.to_vec())

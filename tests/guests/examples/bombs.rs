@@ -4,6 +4,13 @@ use guests::*;
 
 struct Bombs;
 
+/// Nothing in Rust makes a table grow: where this is to be tried, this function's body is replaced in the built file.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn grow_the_table() -> i32 {
+    0x7ab1e5
+}
+
 impl Program for Bombs {
     const NAME: &'static str = "bombs";
 
@@ -18,6 +25,10 @@ impl Program for Bombs {
                     held.push(std::hint::black_box(vec![1; 65_536]));
                 }
             }
+            "leak" => {
+                std::mem::forget(std::hint::black_box(vec![1u8; count as usize]));
+                pass()
+            }
             "recursion" => {
                 #[inline(never)]
                 fn deeper(level: u64) -> u64 {
@@ -28,6 +39,11 @@ impl Program for Bombs {
                     }
                 }
                 reply(deeper(message.sequence).to_string())
+            }
+            "table" => {
+                // Through a pointer, so that the function stays and is called.
+                let grow: extern "C" fn() -> i32 = std::hint::black_box(grow_the_table);
+                reply(grow().to_string())
             }
             "loop" => loop {
                 std::hint::black_box(());

@@ -1,6 +1,6 @@
 //! Bombs that go off again and again, and leave nothing behind.
 
-use crate::scene::{ask, client, figure, gateway, scaled};
+use crate::scene::{ask, client, figure, gateway, gateway_of, scaled};
 use std::fs;
 use std::time::Instant;
 use weir_tests::process::Memory;
@@ -33,10 +33,13 @@ async fn rounds(gateway: &Gateway, bomb: &str, cause: &str, count: u64) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memory_bombs_and_deep_recursion_leave_nothing_behind() {
+async fn bombs_of_memory_and_tables_and_deep_recursion_leave_nothing_behind() {
     let count = scaled(1_000, 100_000);
-    for (bomb, cause) in [("memory", "memory"), ("recursion", "stack")] {
-        let gateway = gateway("bombs", 1, "memory = \"2MiB\"\nstack = \"64KiB\"\ndeadline = \"10s\"");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), forge::with_growing_table()).expect("written");
+    for (bomb, cause) in [("memory", "memory"), ("table", "table"), ("recursion", "stack")] {
+        let keys = "memory = \"2MiB\"\nstack = \"64KiB\"\ndeadline = \"10s\"";
+        let gateway = gateway_of(file.path().to_owned(), 1, keys);
         let begun = Instant::now();
         let grown = rounds(&gateway, bomb, cause, count).await;
         figure(

@@ -69,7 +69,7 @@ async fn a_plugin_that_always_fails_is_quarantined_on_all_workers_until_there_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn instances_are_renewed_by_calls_and_memory_and_lose_nothing() {
+async fn instances_are_renewed_by_calls_and_lose_nothing() {
     const MESSAGES: u64 = 500;
     let gateway = gateway("bombs", 1, "renew_calls = 10");
     let mut client = client(&gateway).await;
@@ -84,4 +84,28 @@ async fn instances_are_renewed_by_calls_and_memory_and_lose_nothing() {
     assert_eq!(renewals, (2 * MESSAGES + 1) / 10);
     assert_eq!(metrics.sum("plugin_failures", &[]), 0);
     assert_eq!(metrics.sum("plugin_instances", &[]), renewals + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_are_renewed_by_memory_and_lose_nothing() {
+    const MESSAGES: u64 = 200;
+    const LEAK: u64 = 100_000;
+    let gateway = gateway("bombs", 1, "memory = \"8MiB\"\nrenew_memory = \"4MiB\"");
+    let mut client = client(&gateway).await;
+    // It is called with each message in and out: what it keeps would be all that it may have after a fifth of them.
+    let text = format!("leak {LEAK}");
+    for _ in 0..MESSAGES {
+        assert_eq!(ask(&mut client, &text).await, text);
+    }
+    let metrics = gateway.settle("all", |metrics| metrics.sum("messages_delivered", &[]) == MESSAGES);
+    let renewals = metrics.sum("plugin_renewals", &[("cause", "memory")]);
+    // Between two renewals lie 4 MiB of what it keeps, less what an instance has by itself.
+    let (least, most) = (2 * MESSAGES * LEAK / (4 << 20), 2 * MESSAGES * LEAK / (2 << 20));
+    assert!((least..=most).contains(&renewals), "{renewals} of {least} to {most}");
+    assert_eq!(metrics.sum("plugin_failures", &[]), 0);
+    assert_eq!(metrics.sum("plugin_instances", &[]), renewals + 1);
+    figure(
+        "a plugin that keeps memory",
+        &format!("{renewals} renewals in {} calls, none failed", 2 * MESSAGES),
+    );
 }

@@ -26,7 +26,11 @@ pub(crate) fn config(workers: usize, more: &str, keys: &str) -> String {
 
 /// Starts it with this guest.
 pub(crate) fn gateway(guest: &str, workers: usize, keys: &str) -> Gateway {
-    let file: PathBuf = artifact::guest(guest);
+    gateway_of(artifact::guest(guest), workers, keys)
+}
+
+/// The same with any file.
+pub(crate) fn gateway_of(file: PathBuf, workers: usize, keys: &str) -> Gateway {
     Gateway::start(&config(workers, "", keys), &[("p.wasm", file)])
 }
 
