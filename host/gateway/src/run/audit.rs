@@ -1,7 +1,8 @@
 //! The audit log: a line of JSON for every change of a generation, and for every order.
 
 use humantime::format_rfc3339_millis;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -87,7 +88,7 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
 
 /// The line, with its end. `None`: nothing happened.
 fn line(outcome: &Outcome, by: &By, now: SystemTime) -> Option<String> {
-    let mut line = Line(Map::new());
+    let mut line = Line(Vec::new());
     line.set("time", format_rfc3339_millis(now).to_string());
     let event = match &outcome.change {
         Change::Unchanged => return None,
@@ -150,16 +151,24 @@ fn line(outcome: &Outcome, by: &By, now: SystemTime) -> Option<String> {
         line.set("before", json!({ "generation": before.generation, "sha256": before.file }));
     }
     line.by(by);
-    let mut text = Value::Object(line.0).to_string();
-    text.push('\n');
-    Some(text)
+    Some(line.to_string())
 }
 
-struct Line(Map<String, Value>);
+/// Members in the order in which people look for them.
+struct Line(Vec<(&'static str, Value)>);
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (key, value)) in self.0.iter().enumerate() {
+            write!(f, "{}\"{key}\":{value}", if at == 0 { '{' } else { ',' })?;
+        }
+        f.write_str("}\n")
+    }
+}
 
 impl Line {
-    fn set(&mut self, key: &str, value: impl Into<Value>) {
-        self.0.insert(key.to_owned(), value.into());
+    fn set(&mut self, key: &'static str, value: impl Into<Value>) {
+        self.0.push((key, value.into()));
     }
 
     /// Which generation it is that something happened to.
@@ -184,15 +193,15 @@ impl Line {
             By::File => "file",
             By::Config => "config",
             By::Trial => "trial",
-            By::Operator(operator) => {
-                self.set("peer", &*operator.peer);
-                if let Some(note) = &operator.note {
-                    self.set("note", &**note);
-                }
-                "operator"
-            }
+            By::Operator(_) => "operator",
         };
         self.set("by", word);
+        if let By::Operator(Operator { peer, note }) = by {
+            self.set("peer", &**peer);
+            if let Some(note) = note {
+                self.set("note", &**note);
+            }
+        }
     }
 }
 

@@ -89,8 +89,8 @@ impl Keeper {
 /// Why something was taken back, as the end of a sentence.
 fn why(note: Option<&str>) -> String {
     match note {
-        Some(note) => format!("an operator took it back: {note}"),
-        None => "an operator took it back".to_owned(),
+        Some(note) => format!("an operator ordered it: {note}"),
+        None => "an operator ordered it".to_owned(),
     }
 }
 

@@ -102,10 +102,10 @@ fn a_canary_is_called_off_by_hand() {
     let spec = on_trial("a");
     swapped(offer(&catalogue, "passthrough", &spec));
     assert!(matches!(offer(&catalogue, "stamp", &spec), Change::Trying { .. }));
-    assert_eq!(rolled_back(catalogue.roll_back("a", "an operator took it back: too loud").unwrap()), (2, 1));
+    assert_eq!(rolled_back(catalogue.roll_back("a", "an operator ordered it: too loud").unwrap()), (2, 1));
     assert!(catalogue.link("a").unwrap().terms.is_empty());
     let BindingState::Refused { reason } = state(&catalogue, "a") else { panic!() };
-    assert!(reason.contains("an operator took it back: too loud"), "{reason}");
+    assert!(reason.contains("an operator ordered it: too loud"), "{reason}");
     assert_eq!(status(&catalogue).refused.len(), 1);
     assert_eq!(error(catalogue.roll_back("a", "x")), OrderError::NothingBefore, "the first is all there is");
     // Another file may come; that one is not tried again until it is accepted.
@@ -138,7 +138,7 @@ fn what_served_before_serves_again_long_after_and_over_restarts() {
     swapped(offer(&catalogue, "stamp", &more));
     let before = status(&catalogue).previous.unwrap();
     assert_eq!((before.generation, &*before.digest), (None, &*digest("passthrough")));
-    assert_eq!(rolled_back(catalogue.roll_back("a", "an operator took it back").unwrap()), (1, 2));
+    assert_eq!(rolled_back(catalogue.roll_back("a", "an operator ordered it").unwrap()), (1, 2));
     assert_eq!(serves(&catalogue), digest("passthrough"));
     assert!(matches!(state(&catalogue, "a"), BindingState::Refused { .. }));
     assert_eq!(error(catalogue.roll_back("a", "x")), OrderError::NothingBefore);
