@@ -63,6 +63,7 @@ impl Config {
         changes.compare("[plugins] dir", &self.plugins.dir, &other.plugins.dir, Applies::Restart);
         changes.compare("[plugins] cache", &self.plugins.cache, &other.plugins.cache, Applies::Restart);
         changes.compare("[plugins] state", &self.plugins.state, &other.plugins.state, Applies::Restart);
+        changes.compare("[plugins] audit", &self.plugins.audit, &other.plugins.audit, Applies::Live);
         let compiling = |config: &Self| {
             let crate::Plugins { max_module, compile_time, compile_memory, .. } = config.plugins;
             (max_module, compile_time, compile_memory)
@@ -103,6 +104,7 @@ impl Config {
         let mut taken = self.clone();
         taken.plugins.defaults = new.plugins.defaults.clone();
         taken.plugins.forget_after = new.plugins.forget_after;
+        taken.plugins.audit.clone_from(&new.plugins.audit);
         for listener in &mut taken.listeners {
             if let Some(new) = new.listeners.iter().find(|new| new.name == listener.name) {
                 if is_reachable(&new.route, |name| self.clusters.iter().any(|cluster| cluster.name == name)) {

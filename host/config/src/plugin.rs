@@ -19,6 +19,8 @@ pub struct Plugins {
     pub cache: Cache,
     /// Where it is kept what must be known after a restart. `Auto`: one directory for each plugin directory.
     pub state: Cache,
+    /// Where changes of generations and orders of operators are written down; `None`: nowhere.
+    pub audit: Option<PathBuf>,
     /// Whose signatures plugin files need; empty: none.
     pub signed_by: Vec<PublicKey>,
     /// Bytes of the largest file that is looked at, from 1 KiB to 1 GiB.

@@ -121,6 +121,9 @@ pub(crate) struct Plugins {
     /// state, one for each plugin directory), "off", or a directory.
     #[schemars(extend("default" = "auto"))]
     pub(crate) state: Field<String>,
+    /// A file that gets a line of JSON for every change of a plugin's generation and every order of an operator, in a directory that is
+    /// there. Left out: none.
+    pub(crate) audit: Field<String>,
     /// Public keys (minisign) of those who may sign plugins: every file then needs its signature beside it, as `NAME.wasm.minisig`.
     /// Left out: signatures are not looked at.
     #[schemars(with = "Vec<String>", extend("default" = []))]

@@ -48,6 +48,7 @@ impl Config {
                 signed_by: Vec::new(),
                 cache: Cache::Auto,
                 state: Cache::Auto,
+                audit: None,
                 max_module: 32 << 20,
                 compile_time: Duration::from_mins(1),
                 compile_memory: 512 << 20,

@@ -26,11 +26,14 @@ pub(crate) enum Command {
     Run(ConfigFile),
     /// Does all that a start would do, short of listening; exits 1 or 2 where a start would fail.
     Check(ConfigFile),
-    /// Makes, builds and looks into plugins.
+    /// Makes, builds and looks into plugins; shows and orders those of a running gateway.
     #[command(subcommand, arg_required_else_help = true)]
     Plugin(PluginCommand),
     /// Has a running gateway read its configuration again, and says what changed.
-    Reload(ConfigFile),
+    ///
+    /// Exits with 0 where what can change has changed, with 1 where it was refused and everything is as it was, and with 2 where the
+    /// configuration is wrong or no gateway could be asked.
+    Reload(Remote),
     /// Reads and compiles a plugin, for a gateway that started it.
     #[command(name = COMPILE, hide = true)]
     Compile {
@@ -232,6 +235,42 @@ pub(crate) enum PluginCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Shows the plugins of a running gateway: what serves, what is on trial, what was ordered and what is refused.
+    List {
+        /// As JSON: /v1/plugins.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Takes a plugin out of all chains of a running gateway, until `enable`: messages pass without it.
+    ///
+    /// It keeps its keys and counters. New files are tried, and serve nobody. Exits with 0 where it is done, with 1 where it was refused,
+    /// and with 2 where no gateway could be asked; so do the other orders. They last over restarts.
+    Disable(PluginOrder),
+    /// Puts a plugin that was disabled back into its chains.
+    Enable(PluginOrder),
+    /// Ends the trial of a new version; where there is none, what served before serves again.
+    ///
+    /// What is taken back is not tried again until `accept`, or until another file comes.
+    Rollback(PluginOrder),
+    /// Has what serves now go on serving, whatever files or settings come, until `unpin`.
+    Pin(PluginOrder),
+    /// Ends that: the file that lies there is tried.
+    Unpin(PluginOrder),
+    /// Lets versions that were taken back be tried again; the file that lies there at once.
+    Accept(PluginOrder),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginOrder {
+    /// The plugin's binding, as `weir plugin list` shows it.
+    pub(crate) name: String,
+    /// Why, for the audit log; at most 512 bytes
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
 }
 
 #[derive(Debug, Args)]

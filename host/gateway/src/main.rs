@@ -38,8 +38,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(config) => run::run(config.file.as_deref()),
         Command::Check(config) => run::check(config.file.as_deref()),
-        Command::Plugin(command) => plugin_command::run(&command).map(|()| ExitCode::SUCCESS),
-        Command::Reload(config) => reload::run(config.file.as_deref()),
+        Command::Plugin(command) => plugin_command::run(&command),
+        Command::Reload(options) => reload::run(&options),
         Command::Compile { arguments } => return weir_plugin::compile_process(&arguments),
         Command::Send(options) => send::run(&options),
         Command::Tap(options) => tap_command::run(&options),

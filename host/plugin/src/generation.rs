@@ -91,6 +91,11 @@ impl Generation {
         &self.spec
     }
 
+    /// Of the settings that it was made with.
+    pub fn settings_digest(&self) -> Digest {
+        self.spec.settings_digest()
+    }
+
     /// Of the file.
     pub fn digest(&self) -> Digest {
         self.module.facts.digest

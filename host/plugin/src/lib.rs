@@ -52,8 +52,8 @@ pub use cases::{
     Case, CaseError, CaseOutcome, Cases, SECTION as CASES_SECTION, SectionError, embed as embed_cases,
 };
 pub use catalogue::{
-    BindingState, BindingStatus, Catalogue, Change, LOOK, Outcome, PinnedStatus, RefusedStatus,
-    RolloutStatus, ServingStatus,
+    BindingState, BindingStatus, Catalogue, Change, LOOK, Offered, OrderError, Outcome, PinStatus,
+    PinnedStatus, PreviousStatus, RefusedStatus, RolloutStatus, ServingStatus, Was,
 };
 pub use digest::Digest;
 pub use generation::{BindingSpec, Generation};
@@ -67,7 +67,7 @@ pub use refusal::Refusal;
 pub use rollout::{Band, CanaryPolicy, RolloutPolicy};
 pub use runtime::{Runtime, RuntimeError};
 pub use script::{FUEL_PER_MILLISECOND, Moment, Script};
-pub use state::{BindingRecord, Good, Refused, StateError, StateStore};
+pub use state::{BindingRecord, Good, Pin, Refused, StateError, StateStore};
 pub use store::{
     BindingStore, Budget, DropReasons, HistogramReading, Kv, KvError, MAX_KEY, MAX_NAMES, MAX_REASONS,
     MAX_VALUE, Metrics, Reading, Room, Value,

@@ -189,7 +189,16 @@ pub enum Refusal {
     RolledBack(String),
     /// It was taken back before, with the same settings.
     #[error(
-        "it was taken back before ({0}), and is not tried again with the same settings: offer another file, or accept it"
+        "it was taken back before ({0}), and is not tried again with the same settings: offer another file, or accept it \
+         with `weir plugin accept`"
     )]
     TakenBackBefore(String),
+    /// An operator wants another version to serve.
+    #[error(
+        "an operator has pinned the version with SHA-256 {file}, and it waits; `weir plugin unpin` has it tried"
+    )]
+    Pinned {
+        /// Of the file that serves.
+        file: Box<str>,
+    },
 }

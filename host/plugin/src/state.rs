@@ -3,13 +3,15 @@
 //! Nothing here is needed to serve: what cannot be read or written is told, and the gateway goes on without it.
 
 use crate::digest::Digest;
+use crate::generation::Generation;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Refused generations of a binding that are remembered; the oldest are forgotten first.
 const MAX_REFUSED: usize = 32;
@@ -36,7 +38,7 @@ pub struct Refused {
     pub at_ms: u64,
 }
 
-/// A generation that served where another was refused, and does so again after a restart.
+/// A version that serves or served, and can do so again after a restart: its file is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Good {
     /// SHA-256 of the plugin file, in hex.
@@ -45,15 +47,57 @@ pub struct Good {
     pub config: serde_json::Value,
 }
 
+impl Good {
+    pub(crate) fn of(generation: &Arc<Generation>) -> Self {
+        Self { file: generation.digest().to_string().into(), config: generation.spec().config.clone() }
+    }
+
+    /// Whether it is this version.
+    pub(crate) fn is(&self, file: Digest, config: &serde_json::Value) -> bool {
+        *self.file == *file.to_string() && self.config == *config
+    }
+}
+
+/// The order that one version goes on serving, whatever is offered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pin {
+    /// Which.
+    #[serde(flatten)]
+    pub good: Good,
+    /// When that was ordered, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
 /// What is known of one binding.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BindingRecord {
     /// Not to be tried again until somebody accepts them; the newest last.
     pub refused: Vec<Refused>,
-    /// What served before the last of them.
+    /// What serves all sessions: after a restart, where what is offered then is not to serve.
+    #[serde(alias = "good", skip_serializing_if = "Option::is_none")]
+    pub serving: Option<Good>,
+    /// What served before that, and is what an operator goes back to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub good: Option<Good>,
+    pub previous: Option<Good>,
+    /// An operator has taken it out of all chains; when, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<u64>,
+    /// An operator wants this version to serve, and no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<Pin>,
+}
+
+impl BindingRecord {
+    /// Whether somebody wanted it remembered: what merely serves is found out anew.
+    fn matters(&self) -> bool {
+        !self.refused.is_empty() || self.disabled.is_some() || self.pinned.is_some()
+    }
+
+    fn versions(&self) -> impl Iterator<Item = &Good> {
+        let pinned = self.pinned.as_ref().map(|pin| &pin.good);
+        self.serving.iter().chain(&self.previous).chain(pinned)
+    }
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -69,6 +113,8 @@ pub struct StateStore {
     dir: Option<PathBuf>,
     /// Whoever only looks changes nothing there.
     reads_only: bool,
+    /// The last change could not be written.
+    failed: AtomicBool,
     records: Mutex<Records>,
 }
 
@@ -113,17 +159,27 @@ impl StateStore {
                 Records::default()
             }
         };
-        Ok(Self { dir: Some(dir.to_owned()), reads_only: false, records: Mutex::new(records) })
+        Ok(Self { dir: Some(dir.to_owned()), records: Mutex::new(records), ..Self::default() })
     }
 
     /// What is in a directory, which is left as it is; nothing if it cannot be read.
     pub fn look_at(dir: &Path) -> Self {
         let records = Mutex::new(read(&dir.join(FILE)).unwrap_or_default());
-        Self { dir: Some(dir.to_owned()), reads_only: true, records }
+        Self { dir: Some(dir.to_owned()), reads_only: true, records, ..Self::default() }
     }
 
     fn written_to(&self) -> Option<&Path> {
         self.dir.as_deref().filter(|_| !self.reads_only)
+    }
+
+    /// Whether what was changed last is there after a restart.
+    pub fn is_kept(&self) -> bool {
+        self.written_to().is_some() && !self.failed.load(Ordering::Acquire)
+    }
+
+    /// Whether an operator has taken a binding out of all chains.
+    pub(crate) fn is_disabled(&self, binding: &str) -> bool {
+        self.lock().bindings.get(binding).is_some_and(|record| record.disabled.is_some())
     }
 
     /// What is known of a binding.
@@ -139,10 +195,11 @@ impl StateStore {
         known.rev().find(|known| *known.file == *file && *known.settings == *settings).cloned()
     }
 
-    /// Changes what is known of a binding, and writes it down.
-    pub fn change(&self, binding: &str, change: impl FnOnce(&mut BindingRecord)) {
+    /// Changes what is known of a binding, and writes it down. False: there is no room for it, and it is not known now either.
+    pub fn change(&self, binding: &str, change: impl FnOnce(&mut BindingRecord)) -> bool {
         let mut records = self.lock();
-        let mut record = records.bindings.remove(binding).unwrap_or_default();
+        let before = records.bindings.remove(binding);
+        let mut record = before.clone().unwrap_or_default();
         change(&mut record);
         let surplus = record.refused.len().saturating_sub(MAX_REFUSED);
         record.refused.drain(..surplus);
@@ -151,20 +208,29 @@ impl StateStore {
             reason.truncate(reason.floor_char_boundary(MAX_REASON));
             refused.reason = reason.into();
         }
+        let unchanged = before.as_ref().unwrap_or(&BindingRecord::default()) == &record;
         if record != BindingRecord::default() {
             if records.bindings.len() >= MAX_BINDINGS {
+                records.bindings.retain(|_, record| record.matters());
+            }
+            if records.bindings.len() >= MAX_BINDINGS {
                 tracing::warn!(binding, "nothing more is remembered: {MAX_BINDINGS} bindings are");
-                return;
+                return false;
             }
             records.bindings.insert(binding.into(), record);
         }
-        records.version = VERSION;
-        if let Some(dir) = self.written_to()
-            && let Err(error) =
-                write(&dir.join(FILE), &serde_json::to_vec_pretty(&*records).unwrap_or_default())
-        {
-            tracing::error!(dir = %dir.display(), "the state of the plugins cannot be written: {error}; it ends with this process");
+        if unchanged && !self.failed.load(Ordering::Acquire) {
+            return true;
         }
+        records.version = VERSION;
+        if let Some(dir) = self.written_to() {
+            let written = write(&dir.join(FILE), &serde_json::to_vec_pretty(&*records).unwrap_or_default());
+            self.failed.store(written.is_err(), Ordering::Release);
+            if let Err(error) = written {
+                tracing::error!(dir = %dir.display(), "the state of the plugins cannot be written: {error}; it ends with this process");
+            }
+        }
+        true
     }
 
     /// Keeps a plugin file, so that it can serve again after a restart.
@@ -191,7 +257,7 @@ impl StateStore {
     fn prune(&self, modules: &Path, needed: &BTreeSet<Digest>) -> io::Result<()> {
         let mut names: BTreeSet<String> = needed.iter().map(|digest| format!("{digest}.wasm")).collect();
         let records = self.lock();
-        let good = records.bindings.values().filter_map(|record| record.good.as_ref());
+        let good = records.bindings.values().flat_map(BindingRecord::versions);
         names.extend(good.map(|good| format!("{}.wasm", good.file)));
         drop(records);
         for entry in fs::read_dir(modules)? {
@@ -276,6 +342,42 @@ mod tests {
     }
 
     #[test]
+    fn orders_are_there_after_a_restart_and_the_words_of_before_are_understood() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = StateStore::open(dir.path()).unwrap();
+        let good = Good { file: Digest::of(b"x").to_string().into(), config: serde_json::json!({ "a": 1 }) };
+        let pin = Pin { good: good.clone(), at_ms: 8 };
+        assert!(store.change("a", |record| {
+            (record.disabled, record.pinned, record.serving) = (Some(7), Some(pin), Some(good.clone()));
+        }));
+        assert!(store.is_kept() && store.is_disabled("a") && !store.is_disabled("b"));
+        let again = StateStore::open(dir.path()).unwrap();
+        assert_eq!(again.record("a"), store.record("a"));
+        let text = fs::read_to_string(dir.path().join(FILE)).unwrap().replace("\"serving\"", "\"good\"");
+        fs::write(dir.path().join(FILE), text).unwrap();
+        assert_eq!(StateStore::open(dir.path()).unwrap().record("a").serving, Some(good));
+        assert!(!StateStore::in_memory().is_kept() && !StateStore::look_at(dir.path()).is_kept());
+        // What cannot be written is said.
+        fs::remove_dir_all(dir.path()).unwrap();
+        assert!(again.change("a", |record| record.disabled = None));
+        assert!(!again.is_kept() && !again.is_disabled("a"));
+    }
+
+    #[test]
+    fn what_merely_serves_makes_room_for_orders() {
+        let store = StateStore::in_memory();
+        let good = || Some(Good { file: "".into(), config: serde_json::Value::Null });
+        for number in 0..MAX_BINDINGS {
+            store.change(&number.to_string(), |record| record.serving = good());
+        }
+        for number in 0..MAX_BINDINGS {
+            assert!(store.change(&format!("d{number}"), |record| record.disabled = Some(1)));
+        }
+        assert!(!store.change("more", |record| record.disabled = Some(1)), "all are orders");
+        assert!(store.is_disabled("d0") && !store.is_disabled("more"));
+    }
+
+    #[test]
     fn what_is_remembered_is_bounded() {
         let store = StateStore::in_memory();
         for number in 0..100 {
@@ -318,7 +420,7 @@ mod tests {
         let [one, two, three] = [b"one", b"two", b"333"].map(|bytes| Digest::of(bytes));
         let good = |digest: Digest| Good { file: digest.to_string().into(), config: serde_json::Value::Null };
         store.keep_module(one, b"one");
-        store.change("a", |record| record.good = Some(good(one)));
+        store.change("a", |record| record.previous = Some(good(one)));
         store.keep_module(two, b"two");
         store.keep_module(three, b"333");
         assert_eq!(store.module(&good(two), 100).unwrap(), b"two");

@@ -105,6 +105,7 @@ impl Check<'_> {
             dir: dir.unwrap_or_else(|| self.beside("plugins")),
             cache,
             state,
+            audit: self.path(&raw.audit, "audit"),
             signed_by,
             max_module: self.size(&raw.max_module, "max_module", 1 << 10..=1 << 30, 32 << 20),
             compile_time: self.time(

@@ -132,9 +132,14 @@ impl State {
         let Some(Waiting { parcel, kept: Some(kept) }) = self.step_forward(id, direction) else { return };
         self.tasks.push(Task::WorkOff { session: id, direction });
         let chain = &snapshot.listeners[self.listener_of(id)].chain;
-        if kept.anew && chain.bindings().contains(&kept.by.binding) {
-            let progress = chain.resume_at(direction, &kept.chain, kept.progress, kept.by.binding);
-            self.walk_on(snapshot, parcel.open(), progress, kept.route);
+        if kept.anew {
+            if chain.bindings().contains(&kept.by.binding) {
+                let progress = chain.resume_at(direction, &kept.chain, kept.progress, kept.by.binding);
+                self.walk_on(snapshot, parcel.open(), progress, kept.route);
+            } else {
+                let progress = chain.resume(direction, &kept.chain, kept.progress);
+                self.walk(snapshot, parcel.open(), progress, kept.route);
+            }
             return;
         }
         match kept.on_failure {
@@ -147,7 +152,8 @@ impl State {
     }
 
     /// Held messages whose sessions meet another generation now than the one that holds them: that one is to say what becomes of them.
-    /// They are due at once, so that the wheel takes as many a turn as there is time for.
+    /// Where their chain has the binding no more, nobody is: they go on without it, as those do that come now. They are due at once,
+    /// so that the wheel takes as many a turn as there is time for.
     pub(crate) fn offer_anew(&mut self, snapshot: &Snapshot) {
         let holds = |stats: &ListenerStats| stats.inbound.held.value() + stats.outbound_held.value() > 0;
         if !self.stats.listeners.iter().any(holds) {
@@ -160,10 +166,9 @@ impl State {
             let mut found = false;
             let lines = session.held.iter_mut().flatten();
             for kept in lines.flat_map(|line| &mut line.messages).filter_map(|one| one.kept.as_deref_mut()) {
-                let mut links = chain.links().iter();
-                // Whose binding is in no chain any more waits for its time to be over.
-                let Some(link) = links.find(|link| link.binding == kept.by.binding) else { continue };
-                if kept.verdict.is_none() && link.met_by(|| who).generation != kept.by.generation {
+                let link = chain.links().iter().find(|link| link.binding == kept.by.binding);
+                let met = link.map(|link| link.met_by(|| who).generation);
+                if kept.verdict.is_none() && met != Some(kept.by.generation) {
                     kept.anew = true;
                     kept.until = now;
                     found = true;

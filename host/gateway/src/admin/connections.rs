@@ -34,6 +34,10 @@ pub(super) struct Leash {
     moved: AtomicU64,
 }
 
+/// Who asks: an address, or a user of this machine.
+#[derive(Clone, Debug)]
+pub(super) struct Peer(pub(super) Arc<str>);
+
 impl Leash {
     fn new() -> Self {
         Self { began: Instant::now(), streams: AtomicBool::new(false), moved: AtomicU64::new(0) }
@@ -56,6 +60,18 @@ impl Leash {
         self.began + Duration::from_millis(moved) + LIFE
     }
 
+    /// What takes long is waited for: the keeper may be compiling.
+    pub(super) async fn wait_for<T>(&self, answer: impl Future<Output = T>) -> T {
+        self.lengthen();
+        tokio::pin!(answer);
+        loop {
+            match tokio::time::timeout(LIFE / 4, &mut answer).await {
+                Ok(answer) => return answer,
+                Err(_) => self.moved(),
+            }
+        }
+    }
+
     async fn expired(&self) {
         while Instant::now() < self.end() {
             tokio::time::sleep_until(self.end()).await;
@@ -68,9 +84,9 @@ pub(super) async fn serve(socket: Socket, router: Router) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     // It is never closed.
     while let Ok(place) = places.clone().acquire_owned().await {
-        let stream = loop {
+        let (stream, peer) = loop {
             match socket.accept().await {
-                Ok(stream) => break stream,
+                Ok(accepted) => break accepted,
                 Err(error) => {
                     tracing::debug!(%error, "the admin server cannot accept at the moment");
                     tokio::time::sleep(PAUSE).await;
@@ -78,7 +94,8 @@ pub(super) async fn serve(socket: Socket, router: Router) {
             }
         };
         let leash = Arc::new(Leash::new());
-        let service = TowerToHyperService::new(router.clone().layer(Extension(leash.clone())));
+        let router = router.clone().layer(Extension(leash.clone())).layer(Extension(peer));
+        let service = TowerToHyperService::new(router);
         tokio::spawn(async move {
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(HEAD);
@@ -96,10 +113,18 @@ pub(super) async fn serve(socket: Socket, router: Router) {
 }
 
 impl Socket {
-    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Peer)> {
         Ok(match self {
-            Self::Tcp(socket) => Box::new(socket.accept().await?.0),
-            Self::Unix(socket) => Box::new(socket.accept().await?.0),
+            Self::Tcp(socket) => {
+                let (stream, address) = socket.accept().await?;
+                (Box::new(stream), Peer(address.to_string().into()))
+            }
+            Self::Unix(socket) => {
+                let stream = socket.accept().await?.0;
+                let user =
+                    stream.peer_cred().map_or_else(|_| "unknown".to_owned(), |of| of.uid().to_string());
+                (Box::new(stream), Peer(format!("unix, user {user}").into()))
+            }
         })
     }
 }
@@ -107,6 +132,17 @@ impl Socket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_long_is_waited_for() {
+        let leash = Arc::new(Leash::new());
+        let waiting = leash.clone();
+        let answer = tokio::spawn(async move { waiting.wait_for(tokio::time::sleep(LIFE * 5)).await });
+        tokio::select! {
+            () = leash.expired() => panic!("it was let go"),
+            answered = answer => answered.unwrap(),
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_lives_while_it_is_read() {

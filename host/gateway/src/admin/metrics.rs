@@ -286,9 +286,14 @@ impl Metrics {
             "Generations that serve some session",
             bindings.iter().map(|binding| (labelled(binding), binding.serving)).collect(),
         )?;
+        page.gauge(
+            "plugin_disabled",
+            "1: an operator has taken it out of all chains",
+            bindings.iter().map(|binding| (labelled(binding), u64::from(binding.disabled))).collect(),
+        )?;
         page.counter(
             "plugin_taken_back",
-            "Generations that left their band and were taken back",
+            "Generations that were taken back, because they left their band or by an operator",
             bindings.iter().map(|binding| (labelled(binding), binding.taken_back)).collect(),
         )?;
         let latencies = bindings.iter().map(|binding| {
@@ -343,6 +348,12 @@ impl Metrics {
             "groups",
             "Groups with members",
             vec![(Vec::new(), self.0.directory.group_count() as u64)],
+        )?;
+        let failures = self.0.audit_failures.load(std::sync::atomic::Ordering::Relaxed);
+        page.counter(
+            "audit_failures",
+            "Lines of the audit log that could not be written",
+            vec![(Vec::new(), failures)],
         )?;
         page.gauge("workers", "Worker threads", vec![(Vec::new(), self.0.stats.len() as u64)])?;
         let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];

@@ -2,6 +2,7 @@
 
 mod connections;
 mod metrics;
+mod operate;
 mod record;
 mod tap;
 mod top;
@@ -99,7 +100,8 @@ pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) {
     let mut private = Router::new()
         .route("/v1/tap", get(tap::tap))
         .route("/v1/record", get(record::record))
-        .route("/v1/config/reload", post(reload))
+        .route("/v1/config/reload", post(operate::reload))
+        .route("/v1/plugins/{binding}/{order}", post(operate::plugin))
         .route_layer(middleware::from_fn(refuse_origins));
     if bound.token.is_none() && matches!(bound.socket, Socket::Tcp(_)) {
         private = private.route_layer(middleware::from_fn(refuse_names));
@@ -148,19 +150,6 @@ async fn metrics(State(admin): State<Arc<Served>>) -> Response {
 
 async fn plugins(State(admin): State<Arc<Served>>) -> Response {
     axum::Json(admin.shared.plugin_status()).into_response()
-}
-
-/// 200: what can change without a restart is in force; 409: everything is as it was, and why.
-async fn reload(State(admin): State<Arc<Served>>) -> Response {
-    let reloaded = match admin.shared.orders.get() {
-        Some(orders) => orders.reload().await,
-        None => None,
-    };
-    let Some(reloaded) = reloaded else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "the gateway is starting or ending\n").into_response();
-    };
-    let status = if reloaded.is_refused() { StatusCode::CONFLICT } else { StatusCode::OK };
-    (status, axum::Json(reloaded.json())).into_response()
 }
 
 /// Requests that a web page makes say so.

@@ -85,6 +85,7 @@ impl Shared {
             all["name"] = json!(status.name);
             all["state"] = state["state"].clone();
             all["reason"] = state["reason"].clone();
+            all["disabled"] = json!(status.disabled_ms.is_some());
             all["probation"] = json!(status.probation);
             all["generations"] = json!(generations);
             Some(all)

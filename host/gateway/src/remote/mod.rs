@@ -9,7 +9,7 @@ use crate::cli::Remote;
 use anyhow::{Context, bail};
 use axum::body::Body;
 use hyper::client::conn::http1;
-use hyper::{Request, Response, StatusCode, header};
+use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ use weir_config::AdminBind;
 
 /// From the call to the head of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same of an order: plugins may have to be compiled first, one after the other.
+const LONG_PATIENCE: Duration = Duration::from_mins(10);
 /// The longest answer that is no stream, in bytes.
 const LONGEST: usize = 64 << 20;
 
@@ -90,9 +92,25 @@ impl Gateway {
         Ok(Lines::new(self.get(path).await?.into_body()))
     }
 
+    /// What became of an order: its status, and the answer as it is. An error: nobody could be asked.
+    pub(crate) async fn post(&self, path: &str) -> anyhow::Result<(StatusCode, String)> {
+        let answered = timeout(LONG_PATIENCE, async {
+            let answer = self.ask(Method::POST, path).await?;
+            let status = answer.status();
+            anyhow::Ok((status, body::whole(answer.into_body(), LONGEST).await?))
+        });
+        let (status, said) = answered.await.with_context(|| format!("{} does not answer", self.name()))??;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        Ok((status, if status == StatusCode::UNAUTHORIZED { self.wants_token() + "\n" } else { said }))
+    }
+
+    fn wants_token(&self) -> String {
+        format!("{} wants a token: --token-file FILE, or -c with its configuration", self.name())
+    }
+
     async fn get(&self, path: &str) -> anyhow::Result<Response<hyper::body::Incoming>> {
         let name = self.name();
-        let asked = timeout(PATIENCE, self.ask(path)).await;
+        let asked = timeout(PATIENCE, self.ask(Method::GET, path)).await;
         let answer = asked.with_context(|| format!("{name} does not answer"))??;
         if answer.status().is_success() {
             return Ok(answer);
@@ -101,15 +119,13 @@ impl Gateway {
         let said = body::whole(answer.into_body(), 4096).await.unwrap_or_default();
         let said = String::from_utf8_lossy(&said);
         match status {
-            StatusCode::UNAUTHORIZED => {
-                bail!("{name} wants a token: --token-file FILE, or -c with its configuration")
-            }
+            StatusCode::UNAUTHORIZED => bail!(self.wants_token()),
             StatusCode::NOT_FOUND => bail!("{name} has no {path}: it is an older gateway, or something else"),
             _ => bail!("{name} refuses: {}", said.trim()),
         }
     }
 
-    async fn ask(&self, path: &str) -> anyhow::Result<Response<hyper::body::Incoming>> {
+    async fn ask(&self, method: Method, path: &str) -> anyhow::Result<Response<hyper::body::Incoming>> {
         let name = self.name();
         let running =
             || format!("cannot reach the gateway at {name}; is it running? -c or --admin name another");
@@ -126,7 +142,7 @@ impl Gateway {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Ends with the answer, or when nobody reads it any more.
         tokio::spawn(connection);
-        let mut request = Request::get(path).header(header::HOST, host);
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, host);
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }

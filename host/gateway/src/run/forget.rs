@@ -1,5 +1,6 @@
 //! Bindings that come and go must not be remembered for ever.
 
+use super::audit::By;
 use super::keeper::Keeper;
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,16 +28,14 @@ impl Keeper {
             .map(|(_, (name, _))| name.clone())
             .collect();
         for name in &forgotten {
-            self.forget(name);
+            self.forget(name, &By::File);
         }
     }
 
     /// Forgets a binding: its keys and values, its counters, its generation.
-    pub(super) fn forget(&mut self, name: &str) {
+    pub(super) fn forget(&mut self, name: &str, by: &By) {
         self.gone.remove(name);
         self.ids.forget(name);
-        if self.catalogue.forget(name) {
-            tracing::info!(plugin = name, "plugin forgotten, with its keys and values");
-        }
+        self.log(self.catalogue.forget(name).into_iter().collect(), by);
     }
 }

@@ -2,6 +2,7 @@
 //! snapshot. Nothing here runs on a worker.
 
 use super::assemble::{self, Assembly};
+use super::audit::{Audit, By};
 use super::config_files::ConfigFiles;
 use super::directory::{self, Directory};
 use super::ids::Ids;
@@ -22,9 +23,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use weir_config::{Binding, ChainSpec, Config, PluginSettings};
 use weir_core::{Chain, Link, Snapshot};
-use weir_plugin::{
-    BindingState, Catalogue, Change, LOOK, MAX_SIGNATURE, Outcome, Refusal, StateStore, Trust,
-};
+use weir_plugin::{BindingState, Catalogue, LOOK, MAX_SIGNATURE, Refusal, StateStore, Trust};
 use weir_transport::Tokens;
 
 /// The directory is looked at this often whatever is heard of it: some file systems say nothing.
@@ -55,6 +54,7 @@ pub(crate) struct Keeper {
     pub(super) tokens: Arc<Tokens>,
     pub(super) workers: usize,
     pub(super) max_module: usize,
+    pub(super) audit: Audit,
     trust: Trust,
     version: u64,
 }
@@ -71,6 +71,7 @@ impl Keeper {
         file: Option<&Path>,
         assembly: &Assembly,
         state: StateStore,
+        audit: Audit,
     ) -> anyhow::Result<Self> {
         let dir = &config.plugins.dir;
         if !dir.is_dir() {
@@ -109,6 +110,7 @@ impl Keeper {
             tokens: Arc::clone(&assembly.tokens),
             workers: assembly.workers,
             max_module: assembly.runtime.options().max_module,
+            audit,
             trust: Trust::new(config.plugins.signed_by.clone()),
             version: 0,
         })
@@ -117,11 +119,13 @@ impl Keeper {
     /// Prepares what is there at the start. An error is what keeps the gateway from starting: a chain that names a binding which cannot
     /// serve would let messages pass that the plugin is there to stop.
     pub(crate) fn first_look(&mut self) -> anyhow::Result<()> {
-        self.look(false).with_context(|| format!("cannot look into {}", self.directory.path().display()))?;
+        self.look(false, &By::Start)
+            .with_context(|| format!("cannot look into {}", self.directory.path().display()))?;
         for chain in &self.chains {
             let ChainSpec::Named(names) = chain else { continue };
             for name in names {
-                if self.catalogue.serving(name).is_some() {
+                // What is disabled lets messages pass by an operator's order.
+                if self.catalogue.serving(name).is_some() || self.catalogue.is_disabled(name) {
                     continue;
                 }
                 if let Some((_, reason)) = self.refused().find(|(binding, _)| &**binding == name) {
@@ -201,11 +205,20 @@ impl Keeper {
             }
             let now = Instant::now();
             let mut changed = false;
-            for Order::Reload(answer) in orders.try_iter() {
-                let reloaded = self.reload();
-                self.publish(shared, refresh);
-                // Who asked may have left.
-                let _ = answer.send(reloaded);
+            for order in orders.try_iter() {
+                // Whoever asked may have left.
+                match order {
+                    Order::Reload(answer) => {
+                        let reloaded = self.reload();
+                        self.publish(shared, refresh);
+                        let _ = answer.send(reloaded);
+                    }
+                    Order::Plugin(order, answer) => {
+                        let done = self.carry_out(order);
+                        self.publish(shared, refresh);
+                        let _ = answer.send(done);
+                    }
+                }
             }
             if now >= look_at {
                 look_at = now + rescan;
@@ -217,7 +230,7 @@ impl Keeper {
                     }
                     Err(again) => look_at = now + again,
                 }
-                match self.look(true) {
+                match self.look(true, &By::File) {
                     Ok((found, again)) => {
                         changed |= found;
                         look_at = again.map_or(look_at, |again| look_at.min(now + again));
@@ -229,15 +242,11 @@ impl Keeper {
             }
             if now >= watch_at {
                 watch_at = now + LOOK;
-                changed |= self.log(self.catalogue.watch(now));
+                changed |= self.log(self.catalogue.watch(now), &By::Trial);
             }
             if now >= round_at {
                 round_at = now + ROUND;
                 self.catalogue.sweep();
-                for file in self.catalogue.take_wanted() {
-                    changed = true;
-                    self.offer(&file);
-                }
                 self.forget_gone(now);
             }
             if changed {
@@ -247,7 +256,7 @@ impl Keeper {
     }
 
     /// Looks at the directory once. True if a chain may have changed; and when to look again because something has not settled.
-    fn look(&mut self, patient: bool) -> std::io::Result<(bool, Option<Duration>)> {
+    fn look(&mut self, patient: bool, by: &By) -> std::io::Result<(bool, Option<Duration>)> {
         let look = self.directory.look(Instant::now(), patient)?;
         let mut touched: Vec<String> = Vec::new();
         for change in look.changes {
@@ -260,7 +269,7 @@ impl Keeper {
                 let outcomes = self.catalogue.removed(name);
                 let now = Instant::now();
                 self.gone.extend(outcomes.iter().map(|outcome| (outcome.binding.clone(), now)));
-                self.log(outcomes);
+                self.log(outcomes, by);
             }
             if !touched.contains(&module) {
                 touched.push(module);
@@ -269,14 +278,14 @@ impl Keeper {
         let changed = !touched.is_empty();
         for file in touched {
             if self.directory.has(&file) {
-                self.offer(&file);
+                self.offer(&file, by);
             }
         }
         Ok((changed, look.again))
     }
 
     /// Has the catalogue prepare a file for each of its bindings.
-    pub(super) fn offer(&mut self, file: &str) {
+    pub(super) fn offer(&mut self, file: &str, by: &By) {
         let path = self.directory.path().join(file);
         let mut specs = Vec::new();
         let mut names = Vec::new();
@@ -291,7 +300,7 @@ impl Keeper {
             match settings {
                 Ok(_) => specs.push(spec),
                 Err(reason) => {
-                    self.log(vec![self.catalogue.refuse(file, &spec, Refusal::Settings(reason))]);
+                    self.log(vec![self.catalogue.refuse(file, &spec, Refusal::Settings(reason))], by);
                 }
             }
         }
@@ -302,7 +311,7 @@ impl Keeper {
         });
         match read {
             Ok(bytes) => {
-                self.log(self.catalogue.offer(file, &bytes, &specs));
+                self.log(self.catalogue.offer(file, &bytes, &specs), by);
             }
             Err(refusal) => {
                 // What is too large stays so until it changes.
@@ -311,7 +320,7 @@ impl Keeper {
                 }
                 let outcomes =
                     specs.iter().map(|spec| self.catalogue.refuse(file, spec, refusal.clone())).collect();
-                self.log(outcomes);
+                self.log(outcomes, by);
             }
         }
     }
@@ -369,84 +378,6 @@ impl Keeper {
                 self.present.values().flatten().filter_map(|name| self.catalogue.link(name)).collect()
             }
         }
-    }
-
-    /// Logs what became of offers. True if a chain may have changed.
-    fn log(&self, outcomes: Vec<Outcome>) -> bool {
-        let mut changed = false;
-        for Outcome { binding, change } in outcomes {
-            let plugin = &*binding;
-            match change {
-                Change::Unchanged => {}
-                Change::Swapped(generation) => {
-                    changed = true;
-                    let manifest = generation.manifest();
-                    tracing::info!(
-                        plugin,
-                        generation = generation.number(),
-                        name = &*manifest.name,
-                        version = &*manifest.version,
-                        sha256 = %generation.digest(),
-                        "plugin serves"
-                    );
-                }
-                Change::Trying { generation, share, window } => {
-                    changed = true;
-                    tracing::info!(
-                        plugin,
-                        generation = generation.number(),
-                        version = &*generation.manifest().version,
-                        sha256 = %generation.digest(),
-                        share,
-                        window_ms = window.as_millis() as u64,
-                        "plugin on trial with a share of the sessions"
-                    );
-                }
-                Change::Promoted(generation) => {
-                    changed = true;
-                    tracing::info!(
-                        plugin,
-                        generation = generation.number(),
-                        "plugin stood its trial: it serves all sessions"
-                    );
-                }
-                Change::TakenBack { bad, serving, refusal } => {
-                    changed = true;
-                    tracing::error!(
-                        plugin,
-                        generation = bad.number(),
-                        serving = serving.number(),
-                        sha256 = %bad.digest(),
-                        "plugin taken back: {refusal}"
-                    );
-                }
-                Change::Drained(generation) => {
-                    changed = true;
-                    tracing::info!(
-                        plugin,
-                        generation = generation.number(),
-                        "the sessions of a replaced generation meet the newest from now on"
-                    );
-                }
-                Change::Refused(refusal) => {
-                    let serving = self.catalogue.serving(plugin).map(|generation| generation.number());
-                    let then = match serving {
-                        Some(_) => "the generation before it serves on",
-                        None => "it gets no traffic",
-                    };
-                    tracing::error!(plugin, serving, "plugin refused: {refusal} ({then})");
-                }
-                Change::Missing => {
-                    changed = true;
-                    tracing::warn!(
-                        plugin,
-                        "plugin file is gone: automatic chains go on without it, named ones with its last generation"
-                    );
-                }
-                _ => changed = true,
-            }
-        }
-        changed
     }
 }
 

@@ -4,6 +4,7 @@
 //! that is wrong, or whose plugins would not serve, changes nothing.
 
 use super::assemble;
+use super::audit::By;
 use super::keeper::{Keeper, by_file, read};
 use serde_json::json;
 use std::sync::Arc;
@@ -118,8 +119,10 @@ impl Keeper {
                     let spec = super::spec_of(weir_core::BindingId(0), &name, &settings);
                     self.catalogue.try_out(&bytes, &spec).map_err(|refusal| refusal.to_string())
                 });
-                let matters =
-                    wanted.iter().any(|wanted| **wanted == *name) || self.catalogue.serving(&name).is_some();
+                // What is disabled keeps nothing from changing: it lets messages pass as it is.
+                let matters = !self.catalogue.is_disabled(&name)
+                    && (wanted.iter().any(|wanted| **wanted == *name)
+                        || self.catalogue.serving(&name).is_some());
                 match tried_out {
                     Ok(generation) => {
                         tried.push(generation);
@@ -131,7 +134,10 @@ impl Keeper {
                 }
             }
         }
-        match wanted.into_iter().find(|wanted| !good.iter().any(|name| **name == ***wanted)) {
+        let stands = |wanted: &&String| {
+            good.iter().any(|name| **name == ***wanted) || self.catalogue.is_disabled(wanted)
+        };
+        match wanted.into_iter().find(|wanted| !stands(wanted)) {
             Some(name) => Err(format!(
                 "plugin \"{name}\": its file is not there; put it there, or take it out of the chains"
             )),
@@ -159,18 +165,19 @@ impl Keeper {
             let conflate = if old.conflate == new.conflate { now.conflate.take() } else { then.conflate };
             *now = ListenerPolicy { conflate, resume: now.resume.take(), ..then };
         }
+        self.audit.move_to(new.plugins.audit.as_deref());
         self.config = new;
         let mut files: Vec<String> = self.present.keys().chain(self.named.keys()).cloned().collect();
         files.sort();
         files.dedup();
         for file in files {
             if self.directory.path().join(&file).is_file() {
-                self.offer(&file);
+                self.offer(&file, &By::Config);
             }
         }
         let present: Vec<_> = self.present.values().flatten().cloned().collect();
         for name in gone.iter().filter(|name| !present.iter().any(|present| **present == ***name)) {
-            self.forget(name);
+            self.forget(name, &By::Config);
         }
     }
 }

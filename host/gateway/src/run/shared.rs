@@ -5,7 +5,7 @@ use super::overload::{Beat, View};
 use crate::tap::{Loudest, Redaction, Views};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde_json::json;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 use weir_core::{CallTotals, Directory, Snapshot, WorkerStats};
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) catalogue: ArcSwapOption<Catalogue>,
     /// Likewise.
     pub(crate) orders: OnceLock<Orders>,
+    /// Lines of the audit log that could not be written.
+    pub(crate) audit_failures: Arc<AtomicU64>,
 }
 
 /// One binding.
@@ -52,6 +54,8 @@ pub(crate) struct BindingView {
     pub(crate) canary: f64,
     /// Generations that serve some session.
     pub(crate) serving: u64,
+    /// An operator has taken it out of all chains.
+    pub(crate) disabled: bool,
     /// Generations that were taken back.
     pub(crate) taken_back: u64,
 }
@@ -81,9 +85,11 @@ impl Shared {
             let generation = status.serving.as_ref().map_or(0, |serving| serving.generation);
             let canary =
                 status.rollout.map_or(0.0, |rollout| if rollout.share < 1.0 { rollout.share } else { 0.0 });
+            let disabled = status.disabled_ms.is_some();
             let serving = u64::from(generation > 0) + u64::from(canary > 0.0) + status.pinned.len() as u64;
+            let (serving, canary) = if disabled { (0, 0.0) } else { (serving, canary) };
             let (name, taken_back) = ((*status.name).into(), status.taken_back);
-            Some(BindingView { name, generation, totals, canary, serving, taken_back })
+            Some(BindingView { name, generation, totals, canary, serving, disabled, taken_back })
         };
         catalogue.status().into_iter().filter_map(view).collect()
     }

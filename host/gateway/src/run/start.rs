@@ -1,6 +1,7 @@
 //! The life of the process: load, bind, serve, drain.
 
 use super::assemble::{self, Assembly};
+use super::audit::Audit;
 use super::banner;
 use super::keeper::Keeper;
 use super::load::{self, Loaded};
@@ -37,7 +38,8 @@ pub(crate) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     log::start(loaded.config.log);
     let assembly = assemble::assemble(&loaded.config)?;
     let state = state::open(&loaded.config.plugins)?;
-    let mut keeper = Keeper::new(&loaded.config, loaded.file.as_deref(), &assembly, state)?;
+    let audit = Audit::to(loaded.config.plugins.audit.as_deref());
+    let mut keeper = Keeper::new(&loaded.config, loaded.file.as_deref(), &assembly, state, audit)?;
     keeper.first_look()?;
     // The main thread's own loop: signals and the admin server. No message passes here.
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -71,6 +73,7 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
         beats: (0..workers).map(|_| Beat::default()).collect(),
         catalogue: ArcSwapOption::empty(),
         orders: OnceLock::new(),
+        audit_failures: keeper.audit.failures(),
     });
     let refresh: Vec<_> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
     // Before any worker: no message shall meet a chain that is not there yet.

@@ -88,6 +88,7 @@ impl Rates {
             let mut plugin = Plugin::new(before, now, seconds, &bounds);
             text(now, "name").clone_into(&mut plugin.name);
             plugin.state = match (text(now, "state"), now["probation"] == true) {
+                _ if now["disabled"] == true => "disabled".to_owned(),
                 ("active", true) => "probation".to_owned(),
                 (state, _) => state.to_owned(),
             };

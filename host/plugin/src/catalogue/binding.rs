@@ -3,12 +3,15 @@
 use super::Change;
 use super::band::Figures;
 use super::lineup::{Event, Lineup, Serves, Taken};
-use super::status::{BindingState, BindingStatus, PinnedStatus, RefusedStatus, RolloutStatus, ServingStatus};
+use super::status::{
+    BindingState, BindingStatus, PinStatus, PinnedStatus, PreviousStatus, RefusedStatus, RolloutStatus,
+    ServingStatus,
+};
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::generation::{BindingSpec, Generation};
 use crate::refusal::Refusal;
-use crate::state::Refused;
+use crate::state::{BindingRecord, Good};
 use crate::store::BindingStore;
 use std::sync::Arc;
 use std::time::Instant;
@@ -64,6 +67,10 @@ impl Serves for Arc<Generation> {
 
     fn is_quarantined(&self) -> bool {
         Generation::is_quarantined(self)
+    }
+
+    fn is_other_version(&self, than: &Self) -> bool {
+        !Good::of(self).is(than.digest(), &than.spec().config)
     }
 }
 
@@ -147,14 +154,67 @@ impl Binding {
         self.changed = Clock::now();
     }
 
-    /// What was refused may be offered again. True: the last offer was.
-    pub(crate) fn forgive(&mut self) -> bool {
-        let refused = matches!(self.standing, Standing::Refused(_));
+    /// What was refused may be offered again, if `fits`. True: the last offer was.
+    pub(crate) fn forgive(&mut self, fits: impl FnOnce(&Refusal) -> bool) -> bool {
+        let refused = matches!(&self.standing, Standing::Refused(refusal) if fits(refusal));
         if refused {
-            self.standing = Standing::New;
-            self.changed = Clock::now();
+            self.stand(Standing::New);
         }
         refused
+    }
+
+    fn stand(&mut self, standing: Standing) {
+        self.standing = standing;
+        self.changed = Clock::now();
+    }
+
+    /// How its generations are made.
+    pub(crate) fn spec(&self) -> Option<&BindingSpec> {
+        self.offer.as_ref().map(|offer| &offer.spec)
+    }
+
+    /// An operator goes back: a canary is called off, else what served before serves again, or `otherwise` where that is not known.
+    /// Gives what was taken back; `None`: there is nothing to go back to.
+    pub(crate) fn roll_back(&mut self, otherwise: Option<Arc<Generation>>, why: &str) -> Option<TakenBack> {
+        let bad = match self.lineup.call_off() {
+            Some(canary) => canary,
+            None => {
+                let bad = self.lineup.go_back(otherwise)?;
+                self.since = Clock::now();
+                bad
+            }
+        };
+        let serving = self.serving()?.clone();
+        self.taken_back += 1;
+        if self.is_offer(&bad) && self.standing != Standing::Missing {
+            self.stand(Standing::Refused(Refusal::RolledBack(why.to_owned())));
+        }
+        Some(TakenBack { bad, serving, why: why.to_owned() })
+    }
+
+    /// What serves is to go on. Gives it, with the canary whose trial ends.
+    pub(crate) fn pin(&mut self) -> Option<(Arc<Generation>, Option<Arc<Generation>>)> {
+        let serving = self.serving()?.clone();
+        let called_off = self.lineup.call_off();
+        self.lineup.trust();
+        if self.standing == Standing::Trying {
+            let file = serving.digest().to_string().into();
+            self.stand(Standing::Refused(Refusal::Pinned { file }));
+        }
+        Some((serving, called_off))
+    }
+
+    /// Sessions meet it again: what is on trial has its whole time before it.
+    pub(crate) fn resume(&mut self, now: Instant) {
+        if let Some(offer) = &self.offer {
+            self.lineup.begin_anew(&offer.spec.rollout, now);
+        }
+    }
+
+    fn is_offer(&self, generation: &Generation) -> bool {
+        self.offer.as_ref().is_some_and(|offer| {
+            offer.digest == generation.digest() && offer.spec.is_same_but_rollout(generation.spec())
+        })
     }
 
     /// Looks at what is on trial. Gives the changes, and what was taken back with what serves instead.
@@ -177,9 +237,7 @@ impl Binding {
                     self.taken_back += 1;
                     let everybodys = self.standing == Standing::Active;
                     // Where the offer is a canary that goes on, what was taken back is the one before it.
-                    let offered = self.offer.as_ref().is_some_and(|offer| {
-                        offer.digest == bad.digest() && offer.spec.is_same_but_rollout(bad.spec())
-                    });
+                    let offered = self.is_offer(&bad);
                     if offered {
                         self.standing = Standing::Refused(refusal.clone());
                         self.changed = clock;
@@ -214,7 +272,7 @@ impl Binding {
         Some(link)
     }
 
-    pub(crate) fn status(&self, name: &Arc<str>, refused: &[Refused], now: Instant) -> BindingStatus {
+    pub(crate) fn status(&self, name: &Arc<str>, record: BindingRecord, now: Instant) -> BindingStatus {
         let grants = self.offer.as_ref().map_or_else(Vec::new, |offer| offer.spec.grants.iter().collect());
         BindingStatus {
             name: (**name).into(),
@@ -223,6 +281,9 @@ impl Binding {
                 Standing::New => BindingState::New,
                 Standing::Active => BindingState::Active,
                 Standing::Trying => BindingState::Trying,
+                Standing::Refused(refusal @ Refusal::Pinned { .. }) => {
+                    BindingState::Waiting { reason: refusal.to_string() }
+                }
                 Standing::Refused(refusal) => BindingState::Refused { reason: refusal.to_string() },
                 Standing::Missing => BindingState::Missing,
             },
@@ -240,6 +301,20 @@ impl Binding {
             probation: self.lineup.is_on_probation(),
             quarantined: self.serving().is_some_and(Serves::is_quarantined),
             taken_back: self.taken_back,
+            disabled_ms: record.disabled,
+            pin: record.pinned.map(|pin| PinStatus { digest: pin.good.file, at_ms: pin.at_ms }),
+            previous: match self.lineup.previous() {
+                Some(previous) => Some(PreviousStatus {
+                    generation: Some(previous.number()),
+                    digest: previous.digest().to_string().into(),
+                    version: Some(previous.manifest().version.as_str().into()),
+                }),
+                None => record.previous.map(|good| PreviousStatus {
+                    generation: None,
+                    digest: good.file,
+                    version: None,
+                }),
+            },
             rollout: self.lineup.on_trial(now).map(|trial| RolloutStatus {
                 generation: trial.generation.number(),
                 digest: trial.generation.digest(),
@@ -258,11 +333,12 @@ impl Binding {
                     left_ms: left.as_millis() as u64,
                 })
                 .collect(),
-            refused: refused
-                .iter()
+            refused: record
+                .refused
+                .into_iter()
                 .map(|refused| RefusedStatus {
-                    digest: refused.file.clone(),
-                    reason: refused.reason.clone(),
+                    digest: refused.file,
+                    reason: refused.reason,
                     at_ms: refused.at_ms,
                 })
                 .collect(),

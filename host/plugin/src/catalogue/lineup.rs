@@ -17,6 +17,8 @@ pub(crate) trait Serves: Clone {
     fn figures(&self) -> Figures;
     /// Whether it failed so often in a row that nobody calls it any more.
     fn is_quarantined(&self) -> bool;
+    /// Whether it is of another file or another config: what merely has other limits is the same version.
+    fn is_other_version(&self, than: &Self) -> bool;
 }
 
 /// Invariant: nothing is on trial or pinned where nothing serves.
@@ -26,6 +28,8 @@ pub(crate) struct Lineup<G> {
     stable: Option<Served<G>>,
     /// `stable` is watched, and this serves again if it fails.
     probation: Option<Probation<G>>,
+    /// What served before `stable`, and had stood its own trial: what an operator goes back to.
+    previous: Option<Served<G>>,
     /// On trial with a share of the sessions.
     canary: Option<Canary<G>>,
     /// Those that were replaced and keep the sessions that began with them, the newest first.
@@ -90,7 +94,7 @@ pub(crate) struct OnTrial<G> {
 
 impl<G> Default for Lineup<G> {
     fn default() -> Self {
-        Self { stable: None, probation: None, canary: None, pinned: Vec::new() }
+        Self { stable: None, probation: None, previous: None, canary: None, pinned: Vec::new() }
     }
 }
 
@@ -110,7 +114,7 @@ impl<G: Serves> Lineup<G> {
     /// Everything that something may still need: what serves, and what would serve again.
     pub(crate) fn needed(&self) -> impl Iterator<Item = &G> {
         let serving = self.serving().map(|(all, _)| all).unwrap_or_default();
-        let before = self.probation.iter().map(|probation| &probation.before);
+        let before = self.probation.iter().map(|probation| &probation.before).chain(&self.previous);
         serving.into_iter().chain(before).map(|served| &served.generation)
     }
 
@@ -134,7 +138,7 @@ impl<G: Serves> Lineup<G> {
     /// Every session that is not pinned elsewhere meets this from now on.
     fn replace(&mut self, mut new: Served<G>, from: Era, policy: &RolloutPolicy, now: Instant) {
         new.terms.insert(0, (from, 1.0));
-        let own = new.generation.figures();
+        let (own, version) = (new.generation.figures(), new.generation.clone());
         let Some(old) = self.stable.replace(new) else { return };
         match policy.pin {
             Some(drain) => {
@@ -146,6 +150,10 @@ impl<G: Serves> Lineup<G> {
         }
         // What has not stood its own trial is nothing to go back to.
         let before = self.probation.take().map_or(old, |probation| probation.before);
+        if version.is_other_version(&before.generation) && !before.generation.is_quarantined() {
+            self.previous = Some(before.clone());
+        }
+        self.previous.take_if(|previous| !version.is_other_version(&previous.generation));
         if !policy.band.window.is_zero() {
             let figures = before.generation.figures();
             self.probation =
@@ -182,10 +190,8 @@ impl<G: Serves> Lineup<G> {
             Course::Failed(why) => {
                 let bad = stable.generation.clone();
                 let Some(Probation { before, .. }) = self.probation.take() else { return };
-                let number = before.generation.number();
-                self.pinned.retain(|pinned| pinned.served.generation.number() != number);
                 let serving = before.generation.clone();
-                self.stable = Some(before);
+                self.back_to(before);
                 events.push(Event::TakenBack { bad, serving, why });
             }
         }
@@ -216,9 +222,56 @@ impl<G: Serves> Lineup<G> {
         }
     }
 
-    /// Ends the trial of a canary: its sessions meet what the others do.
-    pub(crate) fn call_off(&mut self) -> bool {
-        self.canary.take().is_some()
+    /// Something that served before serves all sessions again.
+    fn back_to(&mut self, before: Served<G>) {
+        let number = before.generation.number();
+        self.pinned.retain(|pinned| pinned.served.generation.number() != number);
+        (self.stable, self.probation, self.previous) = (Some(before), None, None);
+    }
+
+    /// Ends the trial of a canary: its sessions meet what the others do. Gives it, if there was one.
+    pub(crate) fn call_off(&mut self) -> Option<G> {
+        self.canary.take().map(|canary| canary.served.generation)
+    }
+
+    pub(crate) fn has_canary(&self) -> bool {
+        self.canary.is_some()
+    }
+
+    /// What an operator goes back to, of what served in this process.
+    pub(crate) fn previous(&self) -> Option<&G> {
+        self.previous.as_ref().map(|served| &served.generation)
+    }
+
+    /// All sessions meet what served before what they meet now, or this if that is not known. Gives what they met.
+    pub(crate) fn go_back(&mut self, otherwise: Option<G>) -> Option<G> {
+        let kept = otherwise.map(|generation| Served { generation, terms: vec![(Era(0), 1.0)] });
+        let before = self.previous.take().or(kept)?;
+        let bad = self.stable.as_ref()?.generation.clone();
+        self.back_to(before);
+        Some(bad)
+    }
+
+    /// What all sessions meet is to stay, whatever becomes of it: it is watched no more.
+    pub(crate) fn trust(&mut self) {
+        self.probation = None;
+    }
+
+    /// Nobody has met anything for a while: the trials that are under way begin again.
+    pub(crate) fn begin_anew(&mut self, policy: &RolloutPolicy, now: Instant) {
+        let Some(stable) = &self.stable else { return };
+        let figures = stable.generation.figures();
+        if let Some(Probation { before, trial }) = &mut self.probation {
+            *trial = Trial::begin(now, policy.band.window, figures, before.generation.figures());
+        }
+        if let Some(canary) = &mut self.canary {
+            let window = policy.canary.map_or(policy.band.window, |policy| policy.window);
+            *canary = Canary {
+                served: canary.served.clone(),
+                share: canary.share,
+                trial: Trial::begin(now, window, canary.served.generation.figures(), figures),
+            };
+        }
     }
 
     /// Whether anything happens here because time passes.

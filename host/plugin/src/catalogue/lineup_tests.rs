@@ -20,6 +20,11 @@ impl Serves for Fake {
     fn is_quarantined(&self) -> bool {
         self.2.get()
     }
+
+    /// Numbers that end with the same digit are of one version.
+    fn is_other_version(&self, than: &Self) -> bool {
+        self.0 % 10 != than.0 % 10
+    }
 }
 
 impl Fake {
@@ -162,7 +167,7 @@ fn the_next_version_takes_the_place_of_a_canary() {
     assert_eq!(shown(&lineup), "3@0:0.05 1@0:1 1");
     lineup.take_up(Fake::new(4), &all(), start, Era(4));
     assert_eq!(shown(&lineup), "4@0:1 4");
-    assert!(!lineup.call_off() && lineup.is_on_probation());
+    assert!(lineup.call_off().is_none() && lineup.is_on_probation());
 }
 
 #[test]
@@ -222,4 +227,54 @@ fn only_so_many_are_alive_and_the_oldest_moves_first() {
     // Where nothing is pinned any more, all move.
     lineup.take_up(Fake::new(7), &all(), start, Era(7));
     assert_eq!(shown(&lineup), "7@0:1 7");
+}
+
+#[test]
+fn an_operator_goes_back_to_the_last_version_that_stood_its_trial() {
+    let start = Instant::now();
+    let back = |lineup: &mut Lineup<Fake>| lineup.go_back(None).map(|bad| bad.0);
+    let (mut lineup, fakes) = stood(&all(), start, &[1, 2]);
+    assert_eq!(lineup.previous().map(|fake| fake.0), Some(1), "long after its time of probation");
+    // Other limits are no other version.
+    lineup.take_up(Fake::new(12), &all(), start, Era(3));
+    assert_eq!(lineup.previous().map(|fake| fake.0), Some(1));
+    assert_eq!(back(&mut lineup), Some(12));
+    assert_eq!(shown(&lineup), "1@0:1 1");
+    assert!(!lineup.is_watched());
+    assert_eq!(back(&mut lineup), None, "what was taken back is nothing to go back to");
+    // Two in short time: the first of them has stood nothing.
+    let (mut lineup, _) = stood(&all(), start, &[1]);
+    lineup.take_up(Fake::new(2), &all(), start, Era(2));
+    lineup.take_up(Fake::new(3), &all(), start, Era(3));
+    assert_eq!(back(&mut lineup), Some(3));
+    assert_eq!(shown(&lineup), "1@0:1 1");
+    // One that nobody calls any more is none to go back to, nor is what serves.
+    let (mut lineup, fakes_of) = stood(&all(), start, &[1, 2]);
+    fakes_of[1].2.set(true);
+    lineup.take_up(Fake::new(3), &all(), start, Era(3));
+    assert_eq!(lineup.previous().map(|fake| fake.0), Some(1));
+    lineup.probation = None;
+    lineup.take_up(Fake::new(11), &all(), start, Era(4));
+    assert_eq!(lineup.previous().map(|fake| fake.0), Some(3));
+    // What comes from before a restart meets everybody.
+    let (mut lineup, _) = stood(&all(), start, &[4]);
+    assert_eq!(lineup.go_back(Some(fakes[0].clone())).map(|bad| bad.0), Some(4));
+    assert_eq!(shown(&lineup), "1@0:1 1");
+}
+
+#[test]
+fn after_a_pause_trials_begin_again_and_what_is_trusted_has_none() {
+    let start = Instant::now();
+    let (mut lineup, _) = stood(&all(), start, &[1]);
+    lineup.take_up(Fake::new(2), &canary(), start, Era(2));
+    let later = start + 600 * SECOND;
+    lineup.begin_anew(&canary(), later);
+    assert_eq!(told(&lineup.look(&canary(), later, Era(3))), "");
+    assert_eq!(lineup.on_trial(later).unwrap().left, 30 * SECOND);
+    assert_eq!(told(&lineup.look(&canary(), later + 30 * SECOND, Era(3))), "promoted 2");
+    lineup.begin_anew(&canary(), later + 600 * SECOND);
+    assert_eq!(lineup.on_trial(later + 600 * SECOND).unwrap().left, 60 * SECOND);
+    lineup.trust();
+    assert!(!lineup.is_watched());
+    assert_eq!(lineup.previous().map(|fake| fake.0), Some(1));
 }

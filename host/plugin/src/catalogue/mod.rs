@@ -17,22 +17,37 @@
 //! | the same, and a canary is under way | trying | the one before, and the canary ⁄ trying; remembered |
 //! | the time of a replaced generation that keeps its sessions is over | any | as before without it ⁄ unchanged |
 //! | what was taken back is accepted | refused | as before ⁄ new, until it is offered again |
+//! | an operator goes back, and a canary is under way | trying | as before without it ⁄ refused; remembered |
+//! | an operator goes back, and nothing is tried | active | what served before ⁄ refused; remembered |
+//! | the same | refused, missing | what served before ⁄ unchanged; remembered |
+//! | an operator pins what serves | trying | as before without the canary ⁄ waiting |
+//! | the same | any but trying, something serves | as before, watched no more ⁄ unchanged |
+//! | other bytes or another config are offered | any, pinned | as before, or what is pinned ⁄ waiting |
+//! | an operator ends that | waiting | as before ⁄ new, until it is offered again |
+//! | an operator disables, or enables | any | in no chain, and back ⁄ unchanged |
 //! | the binding is forgotten | any | nothing |
 
 mod band;
 mod binding;
 mod lineup;
+mod orders;
+mod outcome;
 mod status;
 mod trial;
 
-pub use status::{BindingState, BindingStatus, PinnedStatus, RefusedStatus, RolloutStatus, ServingStatus};
+pub use orders::OrderError;
+pub use outcome::{Change, Offered, Outcome, Was};
+pub use status::{
+    BindingState, BindingStatus, PinStatus, PinnedStatus, PreviousStatus, RefusedStatus, RolloutStatus,
+    ServingStatus,
+};
 
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::generation::{BindingSpec, Generation};
 use crate::refusal::Refusal;
 use crate::runtime::Runtime;
-use crate::state::{BindingRecord, Good, Refused, StateStore};
+use crate::state::{Good, Pin, Refused, StateStore};
 use crate::store::{BindingStore, Reading};
 use binding::{Binding, Standing, TakenBack};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,51 +75,6 @@ pub struct Catalogue {
     wanted: Mutex<BTreeSet<Box<str>>>,
 }
 
-/// What became of an offer.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// Of which binding.
-    pub binding: Arc<str>,
-    /// What happened.
-    pub change: Change,
-}
-
-/// What happened to a binding. Whatever is not `Unchanged` or `Refused` changes who serves: replace the snapshot.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Change {
-    /// Nothing: the same file and the same spec.
-    Unchanged,
-    /// Another generation serves all sessions from now on, those apart that stay with one before.
-    Swapped(Arc<Generation>),
-    /// A new generation serves a share of the sessions.
-    Trying {
-        /// Which.
-        generation: Arc<Generation>,
-        /// Of the sessions, from 0 to 1.
-        share: f64,
-        /// For how long.
-        window: Duration,
-    },
-    /// One that served a share of the sessions serves all.
-    Promoted(Arc<Generation>),
-    /// A generation left the band and serves no more.
-    TakenBack {
-        /// Which.
-        bad: Arc<Generation>,
-        /// What serves where it did.
-        serving: Arc<Generation>,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// Sessions that stayed with this generation meet the newest from now on.
-    Drained(Arc<Generation>),
-    /// What was offered is refused; what served before serves on.
-    Refused(Refusal),
-    /// The file is gone; what served before serves on where a chain names it.
-    Missing,
-}
-
 impl Catalogue {
     /// An empty one. What `state` remembers of bindings is followed when they are offered.
     pub fn new(runtime: Runtime, state: StateStore) -> Self {
@@ -123,7 +93,8 @@ impl Catalogue {
     pub fn offer(&self, file: &str, bytes: &[u8], specs: &[BindingSpec]) -> Vec<Outcome> {
         let _order = lock(&self.change);
         let digest = Digest::of(bytes);
-        let outcomes: Vec<_> = specs.iter().map(|spec| self.offer_one(file, digest, bytes, spec)).collect();
+        let outcomes: Vec<_> =
+            specs.iter().flat_map(|spec| self.offer_one(file, digest, bytes, spec)).collect();
         let serves = |outcome: &Outcome| matches!(outcome.change, Change::Swapped(_) | Change::Trying { .. });
         if outcomes.iter().any(serves) {
             self.state.prune_modules(&self.needed());
@@ -140,7 +111,7 @@ impl Catalogue {
         self.runtime.prepare(bytes, spec, &store)
     }
 
-    fn offer_one(&self, file: &str, digest: Digest, bytes: &[u8], spec: &BindingSpec) -> Outcome {
+    fn offer_one(&self, file: &str, digest: Digest, bytes: &[u8], spec: &BindingSpec) -> Vec<Outcome> {
         let store = {
             let mut bindings = self.lock();
             let binding = bindings
@@ -148,22 +119,31 @@ impl Catalogue {
                 .or_insert_with(|| Binding::new(Arc::new(BindingStore::new(self.runtime.options()))));
             if binding.is_offered(file, digest, spec) {
                 binding.follow(spec);
-                return Outcome { binding: spec.name.clone(), change: Change::Unchanged };
+                let binding = spec.name.clone();
+                return vec![Outcome { binding, change: Change::Unchanged, before: None, offered: None }];
             }
             binding.store.clone()
         };
-        if let Some(refused) = self.state.refused(&spec.name, digest, spec.settings_digest()) {
-            let refusal = Refusal::TakenBackBefore(refused.reason.into());
-            let outcome = self.settle(file, digest, spec, Err(refusal));
-            self.fall_back(spec, &store);
-            return outcome;
+        let record = self.state.record(&spec.name);
+        let known = if let Some(Pin { good, .. }) =
+            record.pinned.filter(|Pin { good, .. }| !good.is(digest, &spec.config))
+        {
+            Some((Refusal::Pinned { file: good.file.clone() }, Some(good)))
+        } else {
+            let refused = self.state.refused(&spec.name, digest, spec.settings_digest());
+            refused.map(|refused| (Refusal::TakenBackBefore(refused.reason.into()), record.serving))
+        };
+        if let Some((refusal, good)) = known {
+            let refused = self.settle(file, digest, spec, Err(refusal));
+            let restored = good.and_then(|good| self.fall_back(spec, &store, good));
+            return std::iter::once(refused).chain(restored).collect();
         }
         let prepared = self.runtime.prepare(bytes, spec, &store);
         if prepared.is_ok() {
             // Before it serves: writing takes its time, and what is said to serve is to serve at once.
             self.state.keep_module(digest, bytes);
         }
-        self.settle(file, digest, spec, prepared)
+        vec![self.settle(file, digest, spec, prepared)]
     }
 
     fn settle(
@@ -175,51 +155,84 @@ impl Catalogue {
     ) -> Outcome {
         let now = self.next();
         let mut bindings = self.lock();
-        let change = match bindings.get_mut(&spec.name) {
-            Some(binding) => binding.settle(file, digest, spec, prepared, now),
-            // Changes wait for each other, so nobody forgot it meanwhile.
-            None => Change::Unchanged,
-        };
-        Outcome { binding: spec.name.clone(), change }
+        let (mut before, mut change) = (None, Change::Unchanged);
+        // Changes wait for each other, so nobody forgot it meanwhile.
+        if let Some(binding) = bindings.get_mut(&spec.name) {
+            before = binding.serving().map(Was::of);
+            change = binding.settle(file, digest, spec, prepared, now);
+            self.note(&spec.name, binding);
+        }
+        Outcome { binding: spec.name.clone(), change, before, offered: Some(Offered::of(digest, spec)) }
+    }
+
+    /// Remembers what serves, and what served before it.
+    fn note(&self, name: &str, binding: &Binding) {
+        let Some(serving) = binding.serving().map(Good::of) else { return };
+        let previous = binding.lineup.previous().map(Good::of);
+        self.state.change(name, |record| {
+            if record.serving.as_ref() == Some(&serving) {
+                record.previous = previous.or(record.previous.take());
+            } else {
+                let replaced = record.serving.replace(serving.clone());
+                record.previous = previous.or(replaced).filter(|previous| *previous != serving);
+            }
+        });
     }
 
     /// After a restart, what served where the refused file did not serves again.
-    fn fall_back(&self, spec: &BindingSpec, store: &Arc<BindingStore>) {
+    fn fall_back(&self, spec: &BindingSpec, store: &Arc<BindingStore>, good: Good) -> Option<Outcome> {
         let serves = |bindings: &BTreeMap<Arc<str>, Binding>| {
             bindings.get(&spec.name).is_some_and(|binding| binding.serving().is_some())
         };
-        let Some(good) = self.state.record(&spec.name).good.filter(|_| !serves(&self.lock())) else { return };
-        let Some(bytes) = self.state.module(&good, self.runtime.options().max_module) else {
-            tracing::error!(
-                plugin = &*spec.name,
-                sha256 = &*good.file,
-                "the version that served before is not kept any more"
-            );
-            return;
-        };
-        // It is what served until the restart, whatever file is asked for since.
-        let spec = BindingSpec { config: good.config, sha256: None, ..spec.clone() };
-        match self.runtime.prepare(&bytes, &spec, store) {
+        if serves(&self.lock()) {
+            return None;
+        }
+        match self.restore(spec, store, good) {
             Ok(generation) => {
-                tracing::info!(
-                    plugin = &*spec.name,
-                    generation = generation.number(),
-                    version = &*generation.manifest().version,
-                    sha256 = %generation.digest(),
-                    "the version that served before serves again"
-                );
                 let now = self.next();
-                if let Some(binding) = self.lock().get_mut(&spec.name) {
-                    binding.fall_back(generation, now);
-                }
+                let mut bindings = self.lock();
+                let binding = bindings.get_mut(&spec.name)?;
+                binding.fall_back(generation.clone(), now);
+                self.note(&spec.name, binding);
+                Some(Outcome {
+                    binding: spec.name.clone(),
+                    change: Change::Restored(generation),
+                    before: None,
+                    offered: None,
+                })
             }
-            Err(refusal) => {
+            Err(NotRestored::Gone(file)) => {
+                let plugin = &*spec.name;
+                tracing::error!(
+                    plugin,
+                    sha256 = &*file,
+                    "the version that served before is not kept any more"
+                );
+                None
+            }
+            Err(NotRestored::Refused(refusal)) => {
                 tracing::error!(
                     plugin = &*spec.name,
                     "the version that served before does not serve again: {refusal}"
                 );
+                None
             }
         }
+    }
+
+    /// Prepares what served before from its copy, with the limits and grants of today.
+    fn restore(
+        &self,
+        spec: &BindingSpec,
+        store: &Arc<BindingStore>,
+        good: Good,
+    ) -> Result<Arc<Generation>, NotRestored> {
+        let Some(bytes) = self.state.module(&good, self.runtime.options().max_module) else {
+            return Err(NotRestored::Gone(good.file));
+        };
+        // It is what served before, whatever file is asked for since.
+        let spec = BindingSpec { config: good.config, sha256: None, ..spec.clone() };
+        self.runtime.prepare(&bytes, &spec, store).map_err(NotRestored::Refused)
     }
 
     /// A file could not be read or has a name that is none: the same as one that was refused.
@@ -228,7 +241,8 @@ impl Catalogue {
         self.lock()
             .entry(spec.name.clone())
             .or_insert_with(|| Binding::new(Arc::new(BindingStore::new(self.runtime.options()))));
-        self.settle(file, Digest::of(&[]), spec, Err(refusal))
+        // Nothing is known of what is in it.
+        Outcome { offered: None, ..self.settle(file, Digest::of(&[]), spec, Err(refusal)) }
     }
 
     /// A file was removed.
@@ -241,34 +255,20 @@ impl Catalogue {
             .filter(|(_, binding)| binding.standing != Standing::Missing)
             .map(|(name, binding)| {
                 binding.lose();
-                Outcome { binding: name.clone(), change: Change::Missing }
+                let before = binding.serving().map(Was::of);
+                Outcome { binding: name.clone(), change: Change::Missing, before, offered: None }
             })
             .collect()
     }
 
-    /// No configuration names the binding any more: its keys and values, metrics and generations end here.
-    pub fn forget(&self, binding: &str) -> bool {
+    /// No configuration names the binding any more: its keys and values, metrics and generations end here. What operators ordered, and
+    /// what was taken back, is remembered.
+    pub fn forget(&self, binding: &str) -> Option<Outcome> {
         let _order = lock(&self.change);
-        self.lock().remove(binding).is_some()
-    }
-
-    /// What was taken back of a binding may be tried again: its file is among [`Catalogue::take_wanted`] then. False: nothing was.
-    pub fn accept(&self, binding: &str) -> bool {
-        let _order = lock(&self.change);
-        let remembered = self.state.record(binding) != BindingRecord::default();
-        if remembered {
-            self.state.change(binding, |record| {
-                record.refused.clear();
-                record.good = None;
-            });
-        }
-        let mut bindings = self.lock();
-        let Some(binding) = bindings.get_mut(binding) else { return remembered };
-        if binding.forgive() {
-            lock(&self.wanted).insert(binding.file().into());
-            return true;
-        }
-        remembered
+        let (name, gone) = self.lock().remove_entry(binding)?;
+        self.state.change(binding, |record| (record.serving, record.previous) = (None, None));
+        let before = gone.serving().map(Was::of);
+        Some(Outcome { binding: name, change: Change::Forgotten, before, offered: None })
     }
 
     /// Files that are to be offered again though they have not changed.
@@ -287,12 +287,17 @@ impl Catalogue {
         let era = Era(self.era.load(Ordering::Acquire) + 1);
         let mut outcomes = Vec::new();
         let mut bindings = self.lock();
-        for (name, binding) in bindings.iter_mut() {
+        for (name, binding) in bindings.iter_mut().filter(|(name, _)| !self.state.is_disabled(name)) {
+            let before = binding.serving().map(Was::of);
             let (changes, taken_back) = binding.look(now, era);
             for taken_back in &taken_back {
                 self.remember(name, taken_back);
             }
-            outcomes.extend(changes.into_iter().map(|change| Outcome { binding: name.clone(), change }));
+            if !changes.is_empty() {
+                self.note(name, binding);
+            }
+            let outcome = |change| Outcome { binding: name.clone(), change, before, offered: None };
+            outcomes.extend(changes.into_iter().map(outcome));
         }
         if !outcomes.is_empty() {
             self.era.store(era.0, Ordering::Release);
@@ -308,19 +313,25 @@ impl Catalogue {
             reason: why.as_str().into(),
             at_ms: Clock::now(),
         };
-        let good = Good { file: serving.digest().to_string().into(), config: serving.spec().config.clone() };
+        let serving = Good::of(serving);
         self.state.change(name, |record| {
             record
                 .refused
                 .retain(|known| (&known.file, &known.settings) != (&refused.file, &refused.settings));
             record.refused.push(refused);
-            record.good = Some(good);
+            if record.serving.as_ref() != Some(&serving) {
+                // What it went back to is the last that is known of.
+                (record.serving, record.previous) = (Some(serving), None);
+            }
         });
     }
 
-    /// Whether anything is on trial or ends with time.
+    /// Whether anything is on trial or ends with time. Time stands still for what nobody meets.
     pub fn is_watching(&self) -> bool {
-        self.lock().values().any(|binding| binding.lineup.is_watched())
+        let watched = |(name, binding): (&Arc<str>, &Binding)| {
+            binding.lineup.is_watched() && !self.state.is_disabled(name)
+        };
+        self.lock().iter().any(watched)
     }
 
     /// Of the links that the catalogue gives: to be asked before they are.
@@ -358,9 +369,19 @@ impl Catalogue {
         self.lock().get(binding)?.serving().cloned()
     }
 
-    /// The link for a chain that names the binding, with all its generations that serve.
+    /// The link for a chain that names the binding, with all its generations that serve; `None` too where it is disabled.
     pub fn link(&self, binding: &str) -> Option<Link> {
-        self.lock().get(binding)?.link()
+        self.lock().get(binding).filter(|_| !self.state.is_disabled(binding))?.link()
+    }
+
+    /// Whether an operator has taken the binding out of all chains.
+    pub fn is_disabled(&self, binding: &str) -> bool {
+        self.state.is_disabled(binding)
+    }
+
+    /// Whether what is remembered of the last change is there after a restart.
+    pub fn is_kept(&self) -> bool {
+        self.state.is_kept()
     }
 
     /// What a binding keeps across generations.
@@ -371,9 +392,8 @@ impl Catalogue {
     /// All bindings by name, for the admin API.
     pub fn status(&self) -> Vec<BindingStatus> {
         let now = Instant::now();
-        let status = |(name, binding): (&Arc<str>, &Binding)| {
-            binding.status(name, &self.state.record(name).refused, now)
-        };
+        let status =
+            |(name, binding): (&Arc<str>, &Binding)| binding.status(name, self.state.record(name), now);
         self.lock().iter().map(status).collect()
     }
 
@@ -385,6 +405,13 @@ impl Catalogue {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Binding>> {
         lock(&self.bindings)
     }
+}
+
+/// Why something that served before does not again.
+enum NotRestored {
+    /// There is no copy of this file.
+    Gone(Box<str>),
+    Refused(Refusal),
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

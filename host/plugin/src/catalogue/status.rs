@@ -26,6 +26,12 @@ pub struct BindingStatus {
     pub probation: bool,
     /// Generations that were taken back since the process began.
     pub taken_back: u64,
+    /// An operator has taken it out of all chains: when, in milliseconds since 1970.
+    pub disabled_ms: Option<u64>,
+    /// An operator wants this version to serve whatever is offered.
+    pub pin: Option<PinStatus>,
+    /// What an operator goes back to.
+    pub previous: Option<PreviousStatus>,
     /// What is on trial: a canary, else what serves everybody.
     pub rollout: Option<RolloutStatus>,
     /// Generations that were replaced and keep the sessions that began with them.
@@ -58,6 +64,11 @@ pub enum BindingState {
         /// Why, with what to do.
         reason: String,
     },
+    /// It does not: an operator has pinned what serves.
+    Waiting {
+        /// That, with what to do.
+        reason: String,
+    },
     /// Its file is gone; what served before serves where a chain names it.
     Missing,
 }
@@ -80,6 +91,28 @@ pub struct RolloutStatus {
     pub band: Box<str>,
     /// Looks on end that found it outside.
     pub strikes: u32,
+}
+
+/// What an operator has pinned.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct PinStatus {
+    /// Of the file.
+    #[serde(rename = "sha256")]
+    pub digest: Box<str>,
+    /// Since when, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// What served before what serves.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct PreviousStatus {
+    /// Its number; `None`: it served before a restart.
+    pub generation: Option<u64>,
+    /// Of its file.
+    #[serde(rename = "sha256")]
+    pub digest: Box<str>,
+    /// The plugin's own version, where that is known.
+    pub version: Option<Box<str>>,
 }
 
 /// A generation that keeps its sessions.

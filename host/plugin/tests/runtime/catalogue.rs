@@ -7,28 +7,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weir_core::FailureCause;
 use weir_plugin::{
-    BindingSpec, BindingState, CanaryPolicy, Catalogue, Change, Generation, Grants, Refusal, RolloutPolicy,
-    Runtime, RuntimeOptions, StateStore,
+    BindingSpec, BindingState, CanaryPolicy, Catalogue, Change, Generation, Grants, OrderError, Outcome,
+    Refusal, RolloutPolicy, Runtime, RuntimeOptions, StateStore,
 };
 
 fn catalogue() -> Catalogue {
     Catalogue::new(RUNTIME.clone(), StateStore::in_memory())
 }
 
-fn offer(catalogue: &Catalogue, name: &str, spec: &BindingSpec) -> Change {
+pub(crate) fn offer(catalogue: &Catalogue, name: &str, spec: &BindingSpec) -> Change {
     let mut outcomes = catalogue.offer("a.wasm", &guest(name), std::slice::from_ref(spec));
-    assert_eq!(outcomes.len(), 1);
+    let restored = |outcome: &Outcome| matches!(outcome.change, Change::Restored(_));
+    assert!(outcomes[1..].iter().all(restored), "{outcomes:?}");
     outcomes.remove(0).change
 }
 
-fn swapped(change: Change) -> Arc<Generation> {
+pub(crate) fn swapped(change: Change) -> Arc<Generation> {
     match change {
         Change::Swapped(generation) => generation,
         other => panic!("{other:?}"),
     }
 }
 
-fn state(catalogue: &Catalogue, binding: &str) -> BindingState {
+pub(crate) fn state(catalogue: &Catalogue, binding: &str) -> BindingState {
     catalogue.status().into_iter().find(|status| &*status.name == binding).unwrap().state
 }
 
@@ -105,7 +106,7 @@ fn keys_and_metrics_survive_a_reload() {
     assert_eq!(metrics[0].1[0].value, weir_plugin::Value::Count(6));
     // The instance of the old generation is still good for the call that is under way.
     assert_eq!(before.reply("kv.get seen"), "1");
-    assert!(catalogue.forget("a"));
+    assert!(catalogue.forget("a").is_some());
     assert!(catalogue.store("a").is_none());
 }
 
@@ -138,7 +139,7 @@ fn a_removed_file_leaves_its_last_generation() {
 }
 
 /// Counts so many calls, some of them failed, as a worker would.
-fn count(generation: &Generation, calls: u64, failures: u64) {
+pub(crate) fn count(generation: &Generation, calls: u64, failures: u64) {
     let stats = &generation.stats()[0];
     stats.calls.add(calls);
     stats.failure(FailureCause::Trap).add(failures);
@@ -228,7 +229,7 @@ fn answer(generation: &Generation, answers: u64, drops: u64) {
     stats.dropped.add(drops);
 }
 
-fn on_trial(name: &str) -> BindingSpec {
+pub(crate) fn on_trial(name: &str) -> BindingSpec {
     let canary = Some(CanaryPolicy { share: 0.25, window: Duration::from_secs(30) });
     BindingSpec { rollout: RolloutPolicy { canary, ..RolloutPolicy::default() }, ..spec(name) }
 }
@@ -295,10 +296,11 @@ fn a_canary_that_drops_what_passed_before_is_taken_back_and_remembered_over_a_re
     let catalogue = open();
     assert!(matches!(offer(&catalogue, "stamp", &spec), Change::Refused(Refusal::TakenBackBefore(_))));
     assert_eq!(catalogue.serving("a").unwrap().digest(), first.digest());
-    assert!(catalogue.accept("a"));
+    assert!(matches!(catalogue.accept("a").unwrap().change, Change::Accepted(1)));
     assert_eq!(catalogue.take_wanted().into_iter().collect::<Vec<_>>(), ["a.wasm".into()]);
     assert!(matches!(offer(&catalogue, "stamp", &spec), Change::Trying { .. }));
-    assert!(!catalogue.accept("a") && !catalogue.accept("b"), "there is nothing more to accept");
+    assert_eq!(catalogue.accept("a").unwrap_err(), OrderError::NothingRefused);
+    assert_eq!(catalogue.accept("b").unwrap_err(), OrderError::Unknown);
 }
 
 #[test]
@@ -377,7 +379,7 @@ fn the_table_of_states() {
     offer(&catalogue, "future", &canary);
     offer(&catalogue, "stamp", &canary);
     row("what was taken back before");
-    catalogue.accept("a");
+    catalogue.accept("a").unwrap();
     row("accepted by hand");
     trying(offer(&catalogue, "stamp", &canary));
     catalogue.watch(Instant::now() + Duration::from_secs(31));

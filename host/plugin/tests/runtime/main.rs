@@ -7,6 +7,7 @@ mod catalogue;
 mod guests;
 mod instances;
 mod limits;
+mod orders;
 mod refusals;
 mod rig;
 mod scripted;
