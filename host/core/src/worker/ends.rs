@@ -268,6 +268,10 @@ impl State {
             let Some(link) = snapshot.link(*binding) else { continue };
             let Some(attributes) = self.attributes(snapshot, id) else { continue };
             let link = link.met_by(|| self.who(id));
+            if link.offload.is_some() {
+                self.close_elsewhere(link, id, attributes, said);
+                continue;
+            }
             self.call.session = Some((id, attributes));
             let answer = self.roster.call(
                 link,

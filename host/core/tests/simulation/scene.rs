@@ -303,6 +303,7 @@ impl Script {
             terms: Arc::default(),
             max_held: if lies { 4096 } else { usize::MAX },
             quarantine: Arc::default(),
+            offload: None,
         }
     }
 }
