@@ -3,7 +3,9 @@
 use super::Change;
 use super::band::Figures;
 use super::lineup::{Event, Lineup, Serves, Taken};
-use super::status::{BindingState, BindingStatus, PinnedStatus, RefusedStatus, RolloutStatus, ServingStatus};
+use super::status::{
+    BindingState, BindingStatus, OffloadStatus, PinnedStatus, RefusedStatus, RolloutStatus, ServingStatus,
+};
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::generation::{BindingSpec, Generation};
@@ -236,6 +238,11 @@ impl Binding {
                 contract: generation.contract().into(),
                 manifest: (**generation.manifest()).clone(),
                 since_ms: self.since,
+                offload: generation.spec().limits.offload.as_ref().map(|policy| OffloadStatus {
+                    threads: policy.threads,
+                    queue: policy.queue,
+                    waiting: generation.totals().waiting(),
+                }),
             }),
             probation: self.lineup.is_on_probation(),
             quarantined: self.serving().is_some_and(Serves::is_quarantined),

@@ -25,7 +25,9 @@ mod lineup;
 mod status;
 mod trial;
 
-pub use status::{BindingState, BindingStatus, PinnedStatus, RefusedStatus, RolloutStatus, ServingStatus};
+pub use status::{
+    BindingState, BindingStatus, OffloadStatus, PinnedStatus, RefusedStatus, RolloutStatus, ServingStatus,
+};
 
 use crate::clock::Clock;
 use crate::digest::Digest;
@@ -342,6 +344,11 @@ impl Catalogue {
         for store in stores {
             store.kv().sweep(now);
         }
+    }
+
+    /// Calls on threads of plugins that were asked for and are not answered yet.
+    pub fn unfinished(&self) -> usize {
+        self.runtime.unfinished()
     }
 
     /// What the clock that plugins see as monotonic says, in milliseconds.
