@@ -70,7 +70,9 @@ async fn a_thousand_messages_wait_for_a_slow_plugin_and_one_worker_serves_the_ot
         assert_eq!(answer(&mut honest).await, text);
     }
     let (took, after) = (begun.elapsed(), queue(&gateway));
-    println!("{HONEST} honest round trips in {took:.1?}; {before} messages waited before them and {after} after");
+    println!(
+        "{HONEST} honest round trips in {took:.1?}; {before} messages waited before them and {after} after"
+    );
     // Each of those that wait takes at least five milliseconds: were they in the worker's way, all were through by now.
     assert!(before > 0 && after > 0, "the others came first: {before} {after}");
     let page = gateway.plugins();
@@ -80,9 +82,8 @@ async fn a_thousand_messages_wait_for_a_slow_plugin_and_one_worker_serves_the_ot
     for (number, client) in slow.iter_mut().enumerate() {
         assert_eq!(answer(client).await, format!("{number}!"));
     }
-    let metrics = gateway.settle("all", |metrics| {
-        metrics.sum("messages_delivered", &[("listener", "slow")]) == SLOW as u64
-    });
+    let metrics = gateway
+        .settle("all", |metrics| metrics.sum("messages_delivered", &[("listener", "slow")]) == SLOW as u64);
     assert_eq!(metrics.sum("plugin_offload_queue", &[]), 0);
     assert_eq!(metrics.sum("plugin_failures", &[]), 0);
     let of = |function| metrics.sum("plugin_function_calls", &[("function", function)]);
@@ -129,7 +130,8 @@ async fn each_session_keeps_its_order_whatever_the_thread() {
 async fn a_full_queue_meets_on_failure_and_every_message_is_counted() {
     const SESSIONS: usize = 40;
     for on_failure in ["open", "closed"] {
-        let keys = format!("config = {{ ms = 20 }}\non_failure = \"{on_failure}\"\noffload = {{ queue = 4 }}");
+        let keys =
+            format!("config = {{ ms = 20 }}\non_failure = \"{on_failure}\"\noffload = {{ queue = 4 }}");
         let gateway = gateway(1, &keys);
         let mut clients = accepted(&gateway, SESSIONS).await;
         for client in &mut clients {
@@ -154,14 +156,17 @@ async fn a_full_queue_meets_on_failure_and_every_message_is_counted() {
             assert_eq!(untouched, full, "those go on as they were");
         }
         gateway.wait_for_log("it is said", |line| {
-            line["message"].as_str().is_some_and(|text| text.starts_with("the queue of the plugin's threads is full"))
+            line["message"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("the queue of the plugin's threads is full"))
         });
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_too_long_meets_on_failure() {
-    let gateway = gateway(1, "config = { ms = 400 }\non_failure = \"open\"\noffload = { queue_wait = \"50ms\" }");
+    let gateway =
+        gateway(1, "config = { ms = 400 }\non_failure = \"open\"\noffload = { queue_wait = \"50ms\" }");
     let mut clients = accepted(&gateway, 2).await;
     for client in &mut clients {
         client.send(b"x").await.expect("sent");
@@ -226,7 +231,8 @@ fn threads(gateway: &Gateway) -> usize {
 async fn versions_and_placements_change_under_load_and_nothing_is_lost() {
     const SESSIONS: usize = 32;
     const SWAPS: u32 = 12;
-    let file = |placement: &str| config(2, "rollback = { window = \"0s\" }").replace("\"offload\"", placement);
+    let file =
+        |placement: &str| config(2, "rollback = { window = \"0s\" }").replace("\"offload\"", placement);
     let gateway = Gateway::prepare(&file("\"offload\"\noffload = { threads = 2 }"), &[])
         .with(|dir| fs::write(dir.join("plugins/p.wasm"), stamp::version(0)).expect("a plugin"))
         .start();
@@ -245,7 +251,11 @@ async fn versions_and_placements_change_under_load_and_nothing_is_lost() {
                 for _ in 0..3 {
                     let stamped = stamp::read(&client.message().await.expect("an answer"));
                     assert_eq!(stamped.text, count.to_string());
-                    assert_eq!((stamped.inbound.len(), stamped.outbound.len()), (1, 1), "asked once each way");
+                    assert_eq!(
+                        (stamped.inbound.len(), stamped.outbound.len()),
+                        (1, 1),
+                        "asked once each way"
+                    );
                     assert!(stamped.inbound[0].1 >= last, "no older version after a newer one");
                     last = stamped.inbound[0].1;
                     count += 1;
@@ -262,8 +272,11 @@ async fn versions_and_placements_change_under_load_and_nothing_is_lost() {
     for number in 1..=SWAPS {
         generation += 1;
         if number % 4 == 0 {
-            let placement =
-                if number % 8 == 0 { "\"offload\"\noffload = { threads = 3, queue = 500 }" } else { "\"inline\"" };
+            let placement = if number % 8 == 0 {
+                "\"offload\"\noffload = { threads = 3, queue = 500 }"
+            } else {
+                "\"inline\""
+            };
             let part = gateway.dir().join(".weir.toml.part");
             fs::write(&part, file(placement)).expect("written");
             fs::rename(part, gateway.dir().join("weir.toml")).expect("renamed");

@@ -13,7 +13,7 @@ use crate::queue::Queue;
 use crate::rate::Meter;
 use crate::reason::CloseReason;
 use crate::resume::Resume;
-use crate::snapshot::{OnFailure, Progress};
+use crate::snapshot::{Link, OnFailure, Progress};
 use crate::time::Time;
 use crate::verdict::{Rejection, Target, Verdict};
 use bytes::Bytes;
@@ -138,8 +138,7 @@ pub(crate) struct Gate {
     /// For the plugins behind it.
     pub(crate) info: Arc<SessionInfo>,
     /// Who was asked.
-    pub(crate) by: GenerationId,
-    pub(crate) on_failure: OnFailure,
+    pub(crate) link: Link,
     pub(crate) ticket: Ticket,
     /// By when the call must have begun.
     pub(crate) until: Time,

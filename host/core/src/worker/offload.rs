@@ -124,14 +124,13 @@ impl State {
             return ControlFlow::Break(());
         }
         let wait = link.offload.as_ref().map(|offload| offload.longest_wait()).unwrap_or_default();
-        let (by, on_failure, until) = (link.id(), link.on_failure, self.now + wait);
+        let (link, until) = (link.clone(), self.now + wait);
         let Some(conn) = self.conns.get_mut(id) else { return ControlFlow::Break(()) };
         conn.pauses.set(Pauses::HELD);
         if let Some(session) = conn.session_mut() {
             let [inbound, outbound] = &mut session.held;
             outbound.get_or_insert_default();
-            inbound.get_or_insert_default().gate =
-                Some(Box::new(Gate { info, by, on_failure, ticket, until }));
+            inbound.get_or_insert_default().gate = Some(Box::new(Gate { info, link, ticket, until }));
         }
         self.arm(snapshot, id);
         ControlFlow::Break(())
@@ -334,19 +333,14 @@ impl State {
             }
             return;
         };
-        let link = snapshot.link_of(by).map(|link| Link { generation: by.generation, ..link.clone() });
-        if let Some(link) = &link {
-            self.tap_told(id, link, &said);
-        }
+        self.tap_told(id, &gate.link, &said);
         match said {
             Ok(Ok(())) => {
                 self.apply_effects_of(by, Some(id), 1);
                 self.run(snapshot);
             }
             Ok(Err(rejection)) => {
-                if let Some(link) = &link {
-                    link.stats[usize::from(self.seat.worker.0)].refused.add(1);
-                }
+                gate.link.stats[usize::from(self.seat.worker.0)].refused.add(1);
                 // What came meanwhile is for nobody; what it says to the client it refuses has to go out before the end.
                 self.drop_held(id);
                 self.apply_effects_of(by, Some(id), 1);
@@ -354,19 +348,47 @@ impl State {
                 self.reject(snapshot, id, &rejection);
                 return;
             }
-            Err(_) if gate.on_failure == OnFailure::Open => {}
+            Err(_) if gate.link.on_failure == OnFailure::Open => {}
             Err(_) => {
                 self.close(snapshot, id, CloseReason::PluginFailed);
                 return;
             }
         }
+        self.follow_chain(snapshot, id);
         self.tell_open(snapshot, id, &gate.info);
         self.lift_gate(snapshot, id);
     }
 
     fn take_gate(&mut self, id: SessionId, by: GenerationId) -> Option<Box<Gate>> {
         let line = self.line(id, Direction::Inbound)?;
-        if line.gate.as_ref().is_some_and(|gate| gate.by == by) { line.gate.take() } else { None }
+        if line.gate.as_ref().is_some_and(|gate| gate.link.id() == by) { line.gate.take() } else { None }
+    }
+
+    /// The chain may have changed while the session waited: those that were told are remembered, and behind them those that are to be.
+    fn follow_chain(&mut self, snapshot: &Snapshot, id: SessionId) {
+        let chain = snapshot.listeners[self.listener_of(id)].chain.bindings().clone();
+        let Some(session) = self.conns.get_mut(id).and_then(Conn::session_mut) else { return };
+        let told = &session.chain[..usize::from(session.told)];
+        let new = chain.iter().filter(|binding| !told.contains(binding));
+        session.chain = Arc::new(told.iter().chain(new).copied().collect());
+    }
+
+    /// A session that waits to be accepted has come back to another listener, whose plugins learn of it when it is: false. True: it
+    /// does not wait.
+    pub(crate) fn may_be_told(&mut self, id: SessionId, info: &SessionInfo) -> bool {
+        let Some(gate) = self.line(id, Direction::Inbound).and_then(|line| line.gate.as_mut()) else {
+            return true;
+        };
+        gate.info = Arc::new(info.clone());
+        false
+    }
+
+    /// A session ends that perhaps waits to be accepted. Gives whom that was asked, and whether that has begun: then it is to learn of the
+    /// end, behind the opening; else it never learns of the session.
+    pub(crate) fn leave_gate(&mut self, id: SessionId) -> Option<(Link, bool)> {
+        let gate = self.line(id, Direction::Inbound)?.gate.take()?;
+        let begun = !gate.ticket.call_off();
+        Some((gate.link, begun))
     }
 
     /// Everybody has accepted the session, unless there is another gate: what waited goes on.
@@ -402,7 +424,7 @@ impl State {
             gate.until = Time::NEVER;
             return;
         }
-        let by = gate.by;
+        let by = gate.link.id();
         let failure = self.waited_too_long(snapshot, by);
         self.call.session = None;
         self.call.nanoseconds = 0;
