@@ -1,5 +1,6 @@
 //! Validated plugin settings.
 
+use crate::offload::Placement;
 use crate::rollout::{Pin, Rollback, Rollout};
 use crate::words::Grant;
 use minisign_verify::PublicKey;
@@ -103,6 +104,8 @@ pub struct PluginSettings {
     pub renew_calls: u64,
     /// Failures in a row after which no worker tries again, at most 1,000; 0: never.
     pub quarantine: u32,
+    /// Where it is called.
+    pub placement: Placement,
 }
 
 impl Default for PluginSettings {
@@ -129,6 +132,7 @@ impl Default for PluginSettings {
             renew_memory: None,
             renew_calls: 10_000_000,
             quarantine: 8,
+            placement: Placement::default(),
         }
     }
 }

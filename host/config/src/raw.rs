@@ -1,9 +1,11 @@
 //! The file as it is written. These types are the schema too: their comments are the reference page.
 
+mod offload;
 mod overload;
 mod rollout;
 mod tap;
 
+pub(crate) use offload::Offload;
 pub(crate) use overload::Overload;
 pub(crate) use rollout::{Rollback, RolloutValue};
 pub(crate) use tap::Tap;
@@ -13,8 +15,8 @@ use crate::json::Json;
 use crate::value::{Sha256, Size, Time, WorkerCount};
 use crate::words::{
     Balance, ClusterWord, Compression, DegradedWord, FailureWord, FramingWord, Grant, HeartbeatWord,
-    KindWord, ListenerWord, LogAccess, LogFormat, LogLevel, PinWord, PrefixWord, ProxyWord, RateWord,
-    SessionsWord, SlowWord,
+    KindWord, ListenerWord, LogAccess, LogFormat, LogLevel, PinWord, PlacementWord, PrefixWord, ProxyWord,
+    RateWord, SessionsWord, SlowWord,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -209,6 +211,12 @@ pub(crate) struct Defaults {
     pub(crate) pin_drain: Field<Time>,
     /// When a new version is taken back.
     pub(crate) rollback: Rollback,
+    /// Where the plugin is called: "inline", on the workers; "offload", on threads of its own behind a bounded queue, so that a slow
+    /// one makes nobody wait but its own sessions.
+    #[schemars(extend("default" = "inline"))]
+    pub(crate) placement: Field<PlacementWord>,
+    /// The threads of a plugin with `placement = "offload"`.
+    pub(crate) offload: Offload,
 }
 
 /// A binding: one use of a plugin.
@@ -267,6 +275,10 @@ pub(crate) struct Plugin {
     pub(crate) renew_calls: Field<u64>,
     /// Failures in a row after which no worker tries again.
     pub(crate) quarantine: Field<u64>,
+    /// Where the plugin is called: "inline", on the workers; "offload", on threads of its own behind a bounded queue.
+    pub(crate) placement: Field<PlacementWord>,
+    /// The threads of a plugin with `placement = "offload"`.
+    pub(crate) offload: Offload,
 }
 
 /// The file beside a plugin of an automatic chain (`10-auth.toml` beside `10-auth.wasm`): the keys of a `[[plugin]]` table, without
@@ -322,6 +334,10 @@ pub(crate) struct Settings {
     pub(crate) renew_calls: Field<u64>,
     /// Failures in a row after which no worker tries again.
     pub(crate) quarantine: Field<u64>,
+    /// Where the plugin is called: "inline", on the workers; "offload", on threads of its own behind a bounded queue.
+    pub(crate) placement: Field<PlacementWord>,
+    /// The threads of a plugin with `placement = "offload"`.
+    pub(crate) offload: Offload,
 }
 
 /// A bound address and how its bytes become messages.
@@ -641,6 +657,8 @@ impl Plugin {
             renew_memory: self.renew_memory.clone(),
             renew_calls: self.renew_calls.clone(),
             quarantine: self.quarantine.clone(),
+            placement: self.placement.clone(),
+            offload: self.offload.clone(),
         }
     }
 }
@@ -671,6 +689,8 @@ impl Defaults {
             renew_memory: self.renew_memory.clone(),
             renew_calls: self.renew_calls.clone(),
             quarantine: self.quarantine.clone(),
+            placement: self.placement.clone(),
+            offload: self.offload.clone(),
         }
     }
 }

@@ -121,6 +121,14 @@ words! {
 }
 
 words! {
+    /// Where a plugin is called.
+    pub(crate) enum PlacementWord {
+        Inline = "inline",
+        Offload = "offload",
+    }
+}
+
+words! {
     /// Which version open sessions meet.
     pub(crate) enum PinWord {
         Off = "off",

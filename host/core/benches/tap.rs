@@ -75,6 +75,7 @@ fn worker() -> Worker {
         terms: Arc::default(),
         max_held: 1 << 20,
         quarantine: Arc::default(),
+        offload: None,
     };
     let listener = ListenerPolicy {
         name: "echo".into(),

@@ -5,13 +5,15 @@ use crate::id::{BindingId, ClusterId, ConnId, GenerationId, Lane, ListenerId, Se
 use crate::lifecycle::Phase;
 use crate::lineup::Era;
 use crate::message::{Direction, Kind, Message, Payload, Transport};
+use crate::offload::Ticket;
 use crate::origin::Origin;
+use crate::program::SessionInfo;
 use crate::pulse::Pulse;
 use crate::queue::Queue;
 use crate::rate::Meter;
 use crate::reason::CloseReason;
 use crate::resume::Resume;
-use crate::snapshot::{OnFailure, Progress};
+use crate::snapshot::{Link, OnFailure, Progress};
 use crate::time::Time;
 use crate::verdict::{Rejection, Target, Verdict};
 use bytes::Bytes;
@@ -126,6 +128,20 @@ pub(crate) struct Held {
     pub(crate) messages: VecDeque<Waiting>,
     /// What they cost.
     bytes: usize,
+    /// Inbound: the session is not yet accepted, and nothing of both its lines goes on.
+    pub(crate) gate: Option<Box<Gate>>,
+}
+
+/// A session whose opening a plugin was asked about that is called elsewhere.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    /// For the plugins behind it.
+    pub(crate) info: Arc<SessionInfo>,
+    /// Who was asked.
+    pub(crate) link: Link,
+    pub(crate) ticket: Ticket,
+    /// By when the call must have begun.
+    pub(crate) until: Time,
 }
 
 #[derive(Debug)]
@@ -151,6 +167,8 @@ pub(crate) struct Kept {
     pub(crate) until: Time,
     /// Set when it is released.
     pub(crate) verdict: Option<Verdict>,
+    /// Nobody holds it: its link is called elsewhere, and it waits for the answer; `until` is when the call must have begun.
+    pub(crate) ticket: Option<Ticket>,
 }
 
 /// A message that outlives the read it came with.
@@ -337,10 +355,11 @@ impl Held {
 
     /// The invariants, for tests.
     #[cfg(any(test, debug_assertions))]
-    pub(crate) fn check_invariants(&self) {
+    pub(crate) fn check_invariants(&self, gated: bool) {
         assert_eq!(self.bytes, self.messages.iter().map(Waiting::cost).sum::<usize>(), "bytes in line");
         let front = self.messages.front().and_then(|front| front.kept.as_deref());
-        assert!(front.is_some_and(|kept| kept.verdict.is_none()), "a line is there for one that is kept");
+        let kept = front.is_some_and(|kept| kept.verdict.is_none());
+        assert!(gated || kept, "a line is there for one that is kept");
     }
 }
 
@@ -379,6 +398,11 @@ impl Session {
             resume: None,
             active: now.second(),
         }
+    }
+
+    /// What it waits for until it is accepted.
+    pub(crate) fn gate(&self) -> Option<&Gate> {
+        self.held[Direction::Inbound as usize].as_ref()?.gate.as_deref()
     }
 
     /// The number of a message that is accepted now.

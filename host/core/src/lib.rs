@@ -13,6 +13,7 @@ mod lifecycle;
 mod lineup;
 mod mail;
 mod message;
+mod offload;
 mod origin;
 mod program;
 mod pulse;
@@ -42,6 +43,7 @@ pub use lifecycle::{LifeEvent, Phase};
 pub use lineup::{Era, Share, Term};
 pub use mail::{Mail, Post};
 pub use message::{Direction, Kind, Message, Payload, Transport};
+pub use offload::{Answers, Desk, Job, Offload, Reply};
 pub use program::{
     Call, Directions, Failure, FailureCause, Instance, Program, Seat, SessionInfo, TlsInfo, Worn,
 };

@@ -104,6 +104,7 @@ mod tests {
             terms: terms.iter().map(term).collect(),
             max_held: usize::MAX,
             quarantine: Arc::default(),
+            offload: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::id::{ConnId, GenerationId, SessionId, WorkerId};
 use crate::message::Kind;
+use crate::offload::Answer;
 use crate::verdict::{Effect, Verdict};
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -19,6 +20,8 @@ pub(crate) enum Letter {
     Deliver { session: SessionId, kind: Kind, payload: Bytes, hops: u8 },
     /// A plugin's wish about a session of the receiving worker.
     Effect { by: GenerationId, effect: Effect },
+    /// Of a plugin that is called elsewhere; not from a worker.
+    Answer(Box<Answer>),
 }
 
 /// Letters for one worker that are not yet posted.
@@ -83,7 +86,7 @@ impl Letter {
                 Verdict::Forward(forwarding) => forwarding.payload.as_ref().map_or(0, Bytes::len),
                 _ => 0,
             },
-            Self::Effect { .. } => 0,
+            Self::Effect { .. } | Self::Answer(_) => 0,
         }
     }
 }

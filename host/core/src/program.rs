@@ -109,11 +109,15 @@ pub enum FailureCause {
     Held,
     /// No instance, until there is another generation: see [`Quarantine`](crate::Quarantine).
     Quarantined,
+    /// It is called on threads of its own, and as much waits for them as may.
+    QueueFull,
+    /// The same, and they did not come to it in time.
+    QueueWait,
 }
 
 impl FailureCause {
     /// All causes, in the order of their counters.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Trap,
         Self::Deadline,
         Self::Memory,
@@ -126,6 +130,8 @@ impl FailureCause {
         Self::Kv,
         Self::Held,
         Self::Quarantined,
+        Self::QueueFull,
+        Self::QueueWait,
     ];
 
     /// The metric label.
@@ -143,6 +149,8 @@ impl FailureCause {
             Self::Kv => "kv",
             Self::Held => "held",
             Self::Quarantined => "quarantined",
+            Self::QueueFull => "queue_full",
+            Self::QueueWait => "queue_wait",
         }
     }
 }

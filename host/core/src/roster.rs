@@ -63,6 +63,8 @@ struct Slot {
     retry_at: Time,
     /// The interval of `on-timer`, and when it is due.
     every: Option<(Duration, Time)>,
+    /// The interval that the last instance asked for when it was made, until somebody [takes](Roster::take_asked) it.
+    asked: Option<u32>,
 }
 
 /// More notices than this are not kept between two looks at them; the counters have them all.
@@ -80,12 +82,17 @@ impl Roster {
             let binding = BindingId(binding as u16);
             slots.retain(|slot| serving(GenerationId { binding, generation: slot.generation }));
         }
-        for link in snapshot.bindings.iter().flat_map(Link::all) {
-            let waits = self.slot(link.id()).is_some_and(|slot| now < slot.retry_at);
-            if !waits && !link.quarantine.is_on() {
-                // A failure is counted and noticed there; the first message tries again.
-                let _ = self.ready(link, seat, now);
-            }
+        for link in snapshot.bindings.iter().flat_map(Link::all).filter(|link| link.offload.is_none()) {
+            self.prepare(link, seat, now);
+        }
+    }
+
+    /// Makes the instance if there is none, unless it is to be let alone.
+    pub(crate) fn prepare(&mut self, link: &Link, seat: &Seat, now: Time) {
+        let waits = self.slot(link.id()).is_some_and(|slot| now < slot.retry_at);
+        if !waits && !link.quarantine.is_on() {
+            // A failure is counted and noticed there; the first message tries again.
+            let _ = self.ready(link, seat, now);
         }
     }
 
@@ -136,15 +143,8 @@ impl Roster {
 
     fn ready(&mut self, link: &Link, seat: &Seat, now: Time) -> Result<&mut Slot, Failure> {
         let binding = link.binding.index();
-        if self.slots.len() <= binding {
-            self.slots.resize_with(binding + 1, Vec::new);
-        }
-        let slots = &mut self.slots[binding];
-        let known = slots.iter().position(|slot| slot.generation == link.generation);
-        let at = known.unwrap_or_else(|| {
-            slots.push(Slot { generation: link.generation, ..Slot::default() });
-            slots.len() - 1
-        });
+        let slots = self.slots_of(link.binding);
+        let at = place_of(slots, link.generation);
         let slot = &mut slots[at];
         let stats = &link.stats[usize::from(seat.worker.0)];
         if link.quarantine.is_on() {
@@ -173,6 +173,7 @@ impl Roster {
                 for effect in effects {
                     if let Effect::Every { milliseconds } = effect {
                         slot.every(milliseconds, now);
+                        slot.asked = Some(milliseconds);
                     }
                 }
             }
@@ -193,6 +194,33 @@ impl Roster {
 
     fn slot_mut(&mut self, id: GenerationId) -> Option<&mut Slot> {
         self.slots.get_mut(id.binding.index())?.iter_mut().find(|slot| slot.generation == id.generation)
+    }
+
+    fn slots_of(&mut self, binding: BindingId) -> &mut Vec<Slot> {
+        let binding = binding.index();
+        if self.slots.len() <= binding {
+            self.slots.resize_with(binding + 1, Vec::new);
+        }
+        &mut self.slots[binding]
+    }
+
+    /// Has a place for the timer of a generation that is called elsewhere.
+    pub(crate) fn keep_time(&mut self, id: GenerationId) {
+        place_of(self.slots_of(id.binding), id.generation);
+    }
+
+    /// The interval that a new instance asked for, once.
+    pub(crate) fn take_asked(&mut self, id: GenerationId) -> Option<u32> {
+        self.slot_mut(id)?.asked.take()
+    }
+
+    /// Failures elsewhere, for the log.
+    pub(crate) fn note(&mut self, notices: Vec<Notice>) {
+        for notice in notices {
+            if self.notices.len() < NOTICES || notice.quarantined {
+                self.notices.push(notice);
+            }
+        }
     }
 
     /// Sets the interval of a generation's `on-timer`.
@@ -231,6 +259,14 @@ impl Roster {
             });
         }
     }
+}
+
+/// The place of a generation's slot, made if there is none.
+fn place_of(slots: &mut Vec<Slot>, generation: u64) -> usize {
+    slots.iter().position(|slot| slot.generation == generation).unwrap_or_else(|| {
+        slots.push(Slot { generation, ..Slot::default() });
+        slots.len() - 1
+    })
 }
 
 impl Slot {
@@ -326,6 +362,7 @@ mod tests {
             terms: Arc::default(),
             max_held: usize::MAX,
             quarantine: Arc::new(Quarantine::after(0)),
+            offload: None,
         }
     }
 

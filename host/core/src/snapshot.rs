@@ -5,6 +5,7 @@ use crate::conflate::KeyOf;
 use crate::id::{BindingId, ClusterId, GenerationId};
 use crate::lineup::{Era, Term, Who};
 use crate::message::{Direction, Transport};
+use crate::offload::Offload;
 use crate::program::{Directions, Program};
 use crate::quarantine::Quarantine;
 use crate::rate::{Rate, RatePolicy, SharedRate};
@@ -255,6 +256,8 @@ pub struct Link {
     pub max_held: usize,
     /// Whether it is tried at all.
     pub quarantine: Arc<Quarantine>,
+    /// Where it is called; `None`: on the workers.
+    pub offload: Option<Arc<dyn Offload>>,
 }
 
 impl Link {
@@ -431,6 +434,7 @@ mod tests {
             terms: Arc::default(),
             max_held: usize::MAX,
             quarantine: Arc::default(),
+            offload: None,
         };
         Chain::new(links.iter().map(link).collect())
     }

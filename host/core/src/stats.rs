@@ -101,6 +101,12 @@ pub struct CallStats {
     pub refused_effects: Counter,
     /// Instances made.
     pub instances: Counter,
+    /// Calls that were asked for elsewhere: see [`Offload`](crate::Offload).
+    pub offloaded: Counter,
+    /// Of these, those that are no longer in a queue. Counted by the threads.
+    pub taken: Counter,
+    /// How long calls elsewhere waited until they began. Counted by the threads.
+    pub waits: Histogram,
     /// Instances that had not failed and were thrown away, by cause.
     pub renewals: [Counter; Worn::ALL.len()],
 }

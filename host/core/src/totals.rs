@@ -30,6 +30,12 @@ pub struct CallTotals {
     pub failures: [u64; FailureCause::ALL.len()],
     pub refused_effects: u64,
     pub instances: u64,
+    pub offloaded: u64,
+    pub taken: u64,
+    /// As `latency`.
+    pub waits: [u64; Histogram::BOUNDS.len() + 1],
+    /// How long all those waited together.
+    pub waits_ns: u64,
     /// By cause; see [`CallTotals::renewal`].
     pub renewals: [u64; Worn::ALL.len()],
 }
@@ -64,9 +70,13 @@ impl CallTotals {
             failures,
             refused_effects,
             instances,
+            offloaded,
+            taken,
+            waits,
             renewals,
         } = stats;
         let (buckets, nanoseconds) = latency.read();
+        let (waits, waits_ns) = waits.read();
         self.add(&Self {
             calls: calls.value(),
             others: std::array::from_fn(|entry| others[entry].value()),
@@ -86,6 +96,10 @@ impl CallTotals {
             failures: std::array::from_fn(|cause| failures[cause].value()),
             refused_effects: refused_effects.value(),
             instances: instances.value(),
+            offloaded: offloaded.value(),
+            taken: taken.value(),
+            waits,
+            waits_ns,
             renewals: std::array::from_fn(|cause| renewals[cause].value()),
         });
     }
@@ -109,6 +123,7 @@ impl CallTotals {
             own.iter_mut().zip(other).for_each(|(own, other)| *own = with(*own, *other));
         };
         each(&mut self.latency, &other.latency);
+        each(&mut self.waits, &other.waits);
         each(&mut self.failures, &other.failures);
         each(&mut self.others, &other.others);
         each(&mut self.renewals, &other.renewals);
@@ -125,11 +140,20 @@ impl CallTotals {
         self.held = with(self.held, other.held);
         self.refused_effects = with(self.refused_effects, other.refused_effects);
         self.instances = with(self.instances, other.instances);
+        self.offloaded = with(self.offloaded, other.offloaded);
+        self.taken = with(self.taken, other.taken);
+        self.waits_ns = with(self.waits_ns, other.waits_ns);
     }
 
     /// Calls of `on-message`.
     pub fn messages(&self) -> u64 {
         self.calls.saturating_sub(self.others.iter().sum())
+    }
+
+    /// Calls that wait in the queues of threads that are not workers.
+    pub fn waiting(&self) -> u64 {
+        // Those who put and those who take count by themselves: one may be seen before the other.
+        self.offloaded.saturating_sub(self.taken)
     }
 
     /// Calls that gave no answer for this cause.
@@ -167,6 +191,9 @@ mod tests {
             worker.failure(FailureCause::BackOff).add(8 * by);
             worker.refused_effects.add(9 * by);
             worker.instances.add(10 * by);
+            worker.offloaded.add(17 * by);
+            worker.taken.add(16 * by);
+            worker.waits.record(1_500 * by);
             worker.renewal(Worn::Memory).add(15 * by);
             worker.others[2].add(by);
             worker.unanswered.add(11 * by);
@@ -181,6 +208,8 @@ mod tests {
         assert_eq!(counts, [3, 6, 9, 12, 15]);
         assert_eq!((totals.held, totals.failed(), totals.failure(FailureCause::BackOff)), (18, 45, 24));
         assert_eq!((totals.refused_effects, totals.instances), (27, 30));
+        assert_eq!((totals.offloaded, totals.taken, totals.waiting()), (51, 48, 3));
+        assert_eq!((totals.waits_ns, totals.waits[1], totals.waits[2]), (4_500, 1, 1));
         assert_eq!((totals.others, totals.messages(), totals.unanswered), ([0, 0, 3], 0, 33));
         assert_eq!((totals.released, totals.refused, totals.cpu_ns), (36, 39, 42));
         assert_eq!((totals.memory, totals.memory_peak), (300, 400), "of all; of the largest");

@@ -10,17 +10,18 @@ use crate::instance::PluginInstance;
 use crate::limits::PluginLimits;
 use crate::manifest::Manifest;
 use crate::module::Module;
+use crate::offload::Pool;
 use crate::refusal::Refusal;
 use crate::rollout::RolloutPolicy;
 use crate::runtime::Runtime;
-use crate::store::BindingStore;
+use crate::store::{BindingStore, Counts};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use weir_core::{
-    BindingId, CallStats, CallTotals, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure,
-    Program, Quarantine, Seat, WorkerId,
+    BindingId, CallStats, CallTotals, Directory, Effect, Failure, FailureCause, Instance, Link, Offload,
+    OnFailure, Program, Quarantine, Seat, WorkerId,
 };
 
 /// One use of a plugin file, as the configuration says it.
@@ -66,13 +67,15 @@ impl BindingSpec {
 pub struct Generation {
     number: u64,
     spec: BindingSpec,
-    config: String,
     manifest: Arc<Manifest>,
     module: Arc<Module>,
     store: Arc<BindingStore>,
-    stats: Arc<[CallStats]>,
-    starter: Starter,
+    counts: Counts,
+    maker: Arc<Maker>,
     quarantine: Arc<Quarantine>,
+    /// Where it is placed on threads of its own: made when it is about to serve. They know what they need of the generation, not itself:
+    /// they end with it.
+    pool: OnceLock<Arc<Pool>>,
 }
 
 impl Generation {
@@ -128,12 +131,12 @@ impl Generation {
 
     /// What the workers count, one set for each.
     pub fn stats(&self) -> &Arc<[CallStats]> {
-        &self.stats
+        &self.counts.workers
     }
 
-    /// All workers' counters, added up.
+    /// All counters of workers and threads, added up.
     pub fn totals(&self) -> CallTotals {
-        CallTotals::of(&self.stats)
+        self.counts.totals()
     }
 
     /// Whether it failed so often in a row that no worker calls it any more.
@@ -141,19 +144,32 @@ impl Generation {
         self.quarantine.is_on()
     }
 
-    /// For a chain.
+    /// For a chain. Starts its threads where it has any.
     pub fn link(self: &Arc<Self>) -> Link {
+        let on_workers = self.link_with(self.clone(), self.counts.workers.clone());
+        let pool = |policy| {
+            let maker = OnThreads { maker: self.maker.clone(), stats: self.counts.threads.clone() };
+            let link = self.link_with(Arc::new(maker), self.counts.threads.clone());
+            Arc::new(Pool::start(&link, policy, self.maker.starter.runtime.unfinished_count()))
+        };
+        let placed = self.spec.limits.offload.as_ref();
+        let pool = placed.map(|policy| self.pool.get_or_init(|| pool(policy)).clone());
+        Link { offload: pool.map(|pool| pool as Arc<dyn Offload>), ..on_workers }
+    }
+
+    fn link_with(&self, program: Arc<dyn Program>, stats: Arc<[CallStats]>) -> Link {
         Link {
             binding: self.spec.id,
             name: self.spec.name.clone(),
             generation: self.number,
-            program: self.clone(),
+            program,
             directions: self.manifest.directions,
             on_failure: self.spec.on_failure,
-            stats: self.stats.clone(),
+            stats,
             terms: Arc::default(),
             max_held: self.spec.limits.max_held,
             quarantine: self.quarantine.clone(),
+            offload: None,
         }
     }
 }
@@ -170,9 +186,48 @@ impl fmt::Debug for Generation {
 
 impl Program for Generation {
     fn instantiate(&self, seat: &Seat, effects: &mut Vec<Effect>) -> Result<Box<dyn Instance>, Failure> {
-        let stats = self.stats.clone();
-        let parts = self.starter.parts(Some(seat.worker), seat.directory.clone(), self.number, stats);
-        let mut started = self.starter.start(parts)?;
+        self.maker.make(seat, false, &self.counts.workers, effects)
+    }
+}
+
+/// What instances of a generation are made of.
+struct Maker {
+    starter: Starter,
+    config: String,
+    generation: u64,
+}
+
+/// A generation as its own threads know it.
+struct OnThreads {
+    maker: Arc<Maker>,
+    stats: Arc<[CallStats]>,
+}
+
+impl fmt::Debug for OnThreads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Maker { starter, generation, .. } = &*self.maker;
+        f.debug_struct("OnThreads").field("binding", &starter.binding).field("number", generation).finish()
+    }
+}
+
+impl Program for OnThreads {
+    fn instantiate(&self, seat: &Seat, effects: &mut Vec<Effect>) -> Result<Box<dyn Instance>, Failure> {
+        self.maker.make(seat, true, &self.stats, effects)
+    }
+}
+
+impl Maker {
+    /// An instance that is configured. Where it is one of the binding's own threads, the seat's worker is the thread's number.
+    fn make(
+        &self,
+        seat: &Seat,
+        on_thread: bool,
+        stats: &Arc<[CallStats]>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Box<dyn Instance>, Failure> {
+        let parts =
+            self.starter.parts(Some(seat.worker), seat.directory.clone(), self.generation, stats.clone());
+        let mut started = self.starter.start(HostParts { on_thread, ..parts })?;
         match started.configure(&self.config)? {
             Ok(()) => {}
             Err(said) => return Err(Failure { cause: FailureCause::Configure, detail: said.into() }),
@@ -209,17 +264,18 @@ impl Runtime {
         }
         drop(scratch);
         self.try_cases(&module, spec)?;
-        let (number, stats) = store.next_generation();
+        let threads = spec.limits.offload.as_ref().map_or(0, |offload| offload.threads);
+        let (number, counts) = store.next_generation(threads);
         Ok(Arc::new(Generation {
             number,
             spec: spec.clone(),
-            config,
             manifest: Arc::new(manifest),
             module,
             store: store.clone(),
-            stats,
-            starter,
+            counts,
+            maker: Arc::new(Maker { starter, config, generation: number }),
             quarantine: Arc::new(Quarantine::after(spec.limits.quarantine)),
+            pool: OnceLock::new(),
         }))
     }
 }
@@ -275,6 +331,7 @@ impl Starter {
             directory,
             clock: self.runtime.clock(),
             worker,
+            on_thread: false,
             binding: self.binding.clone(),
             generation,
         }

@@ -6,11 +6,12 @@
 //! ```
 //!
 //! [`Runtime`] makes generations; [`Catalogue`] keeps which one serves for each binding. This crate knows no sockets, routes or
-//! transports, watches no directory and starts no thread but the epoch ticker and those of a compilation. What strangers wrote is read
+//! transports, watches no directory and starts no thread but the epoch ticker, those of a compilation, and those of plugins that are
+//! placed on threads of their own. What strangers wrote is read
 //! and compiled in a process of its own, if the options say so.
 //!
 //! Calls of [`Runtime`] and [`Catalogue`] compile and run plugins: they are made on a thread of their own, never on a worker's. An
-//! instance belongs to one worker; each call sets its deadline first, collects effects in the instance's host state, and hands them
+//! instance belongs to one worker, or one thread of its plugin; each call sets its deadline first, collects effects in the instance's host state, and hands them
 //! over when it returned. After a failure the instance is not entered again.
 
 mod artifact;
@@ -34,6 +35,7 @@ mod limiter;
 mod limits;
 mod manifest;
 mod module;
+mod offload;
 mod options;
 mod processor;
 mod refusal;
@@ -52,8 +54,8 @@ pub use cases::{
     Case, CaseError, CaseOutcome, Cases, SECTION as CASES_SECTION, SectionError, embed as embed_cases,
 };
 pub use catalogue::{
-    BindingState, BindingStatus, Catalogue, Change, LOOK, Offered, OrderError, Outcome, PinStatus,
-    PinnedStatus, PreviousStatus, RefusedStatus, RolloutStatus, ServingStatus, Was,
+    BindingState, BindingStatus, Catalogue, Change, LOOK, Offered, OffloadStatus, OrderError, Outcome,
+    PinStatus, PinnedStatus, PreviousStatus, RefusedStatus, RolloutStatus, ServingStatus, Was,
 };
 pub use digest::Digest;
 pub use generation::{BindingSpec, Generation};
@@ -62,6 +64,7 @@ pub use helper::compile_process;
 pub use inspect::Inspection;
 pub use limits::{MAX_STACK, PluginLimits, STACK_STEP};
 pub use manifest::Manifest;
+pub use offload::{MAX_THREADS, Offloading};
 pub use options::{CompileIn, RuntimeOptions};
 pub use refusal::Refusal;
 pub use rollout::{Band, CanaryPolicy, RolloutPolicy};

@@ -1,5 +1,6 @@
 //! What one binding may use.
 
+use crate::offload::Offloading;
 use std::time::Duration;
 
 /// The least native stack of a call, in bytes; stacks are multiples of it, see [`PluginLimits::stack`].
@@ -41,6 +42,8 @@ pub struct PluginLimits {
     pub renew_calls: u64,
     /// Failures in a row on one worker after which no instance is made any more; 0: never.
     pub quarantine: u32,
+    /// It runs on threads of its own; `None`: on the workers.
+    pub offload: Option<Offloading>,
 }
 
 impl Default for PluginLimits {
@@ -61,6 +64,7 @@ impl Default for PluginLimits {
             renew_memory: None,
             renew_calls: 10_000_000,
             quarantine: 8,
+            offload: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::module::Modules;
 use crate::options::RuntimeOptions;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The engine, its ticker and its cache of compiled modules. Cloning it costs a count; the ticker ends with the last clone.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ struct Inner {
     modules: Modules,
     clock: Clock,
     compilations: AtomicU64,
+    /// Calls on threads of plugins that were asked for and are not answered.
+    unfinished: Arc<AtomicUsize>,
 }
 
 /// Why there is no runtime.
@@ -54,6 +56,7 @@ impl Runtime {
             modules: Modules::default(),
             clock: Clock::start(options.script.as_ref()),
             compilations: AtomicU64::new(0),
+            unfinished: Arc::default(),
             options,
         })))
     }
@@ -70,6 +73,15 @@ impl Runtime {
 
     pub(crate) fn count_compilation(&self) {
         self.0.compilations.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Calls on threads of plugins that were asked for and are not answered yet.
+    pub fn unfinished(&self) -> usize {
+        self.0.unfinished.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn unfinished_count(&self) -> &Arc<AtomicUsize> {
+        &self.0.unfinished
     }
 
     pub(crate) fn engines(&self) -> &Engines {

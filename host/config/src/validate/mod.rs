@@ -7,6 +7,7 @@ mod framing;
 mod general;
 mod limits;
 mod listener;
+mod offload;
 mod overload;
 mod plugin;
 mod rates;

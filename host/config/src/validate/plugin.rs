@@ -97,6 +97,7 @@ impl Check<'_> {
             renew_calls: self.count(&raw.renew_calls, "renew_calls", 1..=u64::MAX >> 1, defaults.renew_calls),
             quarantine: self.count(&raw.quarantine, "quarantine", 0..=1000, defaults.quarantine.into())
                 as u32,
+            placement: self.placement(raw, &defaults.placement),
         }
     }
 }

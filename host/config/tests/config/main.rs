@@ -5,6 +5,7 @@ mod conf_d;
 mod defaults;
 mod diff;
 mod not_yet;
+mod placement;
 mod rollout;
 mod sidecar;
 mod trust;

@@ -49,6 +49,14 @@ impl State {
                 continue;
             }
             let Some(attributes) = self.attributes(snapshot, message.session) else { break };
+            if link.offload.is_some() {
+                let (parcel, progress) = (Parcel::pack(message), progress.clone());
+                match self.ask_elsewhere(snapshot, link, attributes, parcel, progress, route) {
+                    Some((on, to)) => (message, route) = (on.open(), to),
+                    None => return,
+                }
+                continue;
+            }
             self.call.session = Some((message.session, attributes));
             let answer = self.roster.call(
                 link,

@@ -80,6 +80,9 @@ impl State {
         if self.conns.get(id).and_then(Conn::session).is_none() {
             return;
         }
+        if self.drains_later(id) {
+            return;
+        }
         let retry = self.drain.map_or(Duration::ZERO, |drain| drain.retry);
         let end = self.hinted(CloseReason::Shutdown, retry);
         self.close_with(snapshot, id, end);

@@ -20,7 +20,11 @@ impl State {
     /// Applies what the call that has just returned asked for. It is left on the stack of tasks, to be done in the order in which it
     /// was asked for and before anything that was there.
     pub(crate) fn apply_effects(&mut self, link: &Link, in_hand: Option<SessionId>, hops: u8) {
-        let by = link.id();
+        self.apply_effects_of(link.id(), in_hand, hops);
+    }
+
+    /// The same, of a generation that may not serve any more.
+    pub(crate) fn apply_effects_of(&mut self, by: GenerationId, in_hand: Option<SessionId>, hops: u8) {
         let mut effects = std::mem::take(&mut self.call.effects);
         // The stack is worked off from its top.
         self.tasks.extend(effects.drain(..).rev().map(|effect| match effect {

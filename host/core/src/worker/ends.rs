@@ -224,6 +224,7 @@ impl State {
     }
 
     fn session_left(&mut self, snapshot: &Snapshot, id: ConnId, end: &End) {
+        let gate = self.leave_gate(id);
         self.drop_held(id);
         while let Some((group, _)) =
             self.conns.get(id).and_then(Conn::session).and_then(|session| session.groups.last().cloned())
@@ -247,7 +248,14 @@ impl State {
             }
         }
         self.tap_ended(listener, id, &end.said);
-        self.tell_close(snapshot, id, &chain[..told], &end.said);
+        let mut told = chain[..told].to_vec();
+        if let Some((link, begun)) = gate {
+            told.retain(|binding| *binding != link.binding);
+            if let Some(attributes) = self.attributes(snapshot, id).filter(|_| begun) {
+                self.close_elsewhere(&link, id, attributes, &end.said);
+            }
+        }
+        self.tell_close(snapshot, id, &told, &end.said);
         let session = self.conns.get(id).and_then(Conn::session);
         if session.is_some_and(|session| session.attributes.is_some()) {
             self.seat.directory.forget(id);
@@ -268,6 +276,10 @@ impl State {
             let Some(link) = snapshot.link(*binding) else { continue };
             let Some(attributes) = self.attributes(snapshot, id) else { continue };
             let link = link.met_by(|| self.who(id));
+            if link.offload.is_some() {
+                self.close_elsewhere(link, id, attributes, said);
+                continue;
+            }
             self.call.session = Some((id, attributes));
             let answer = self.roster.call(
                 link,

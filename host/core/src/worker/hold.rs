@@ -27,7 +27,7 @@ impl Holdings {
     }
 
     fn add(&mut self, waiting: &Waiting) {
-        let Some(kept) = &waiting.kept else { return };
+        let Some(kept) = waiting.kept.as_ref().filter(|kept| kept.ticket.is_none()) else { return };
         let at = kept.by.binding.index();
         if self.0.len() <= at {
             self.0.resize(at + 1, 0);
@@ -36,7 +36,7 @@ impl Holdings {
     }
 
     fn remove(&mut self, waiting: &Waiting) {
-        if let Some(kept) = &waiting.kept
+        if let Some(kept) = waiting.kept.as_ref().filter(|kept| kept.ticket.is_none())
             && let Some(held) = self.0.get_mut(kept.by.binding.index())
         {
             *held -= waiting.cost();
@@ -62,6 +62,23 @@ impl State {
         route: Option<Target>,
         milliseconds: u32,
     ) {
+        let listener = self.listener_of(message.session);
+        let kept = Kept {
+            chain: snapshot.listeners[listener].chain.bindings().clone(),
+            progress: by.progress,
+            route,
+            by: by.id,
+            anew: false,
+            on_failure: by.on_failure,
+            until: self.now + Duration::from_millis(milliseconds.into()),
+            verdict: None,
+            ticket: None,
+        };
+        self.keep_back(snapshot, message, kept);
+    }
+
+    /// Keeps a message for what is said there.
+    pub(crate) fn keep_back(&mut self, snapshot: &Snapshot, message: Parcel, kept: Kept) {
         let (id, direction) = (message.session, message.direction);
         let listener = self.listener_of(id);
         let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.phase.takes_output()) else {
@@ -72,16 +89,6 @@ impl State {
             conn.pauses.set(Pauses::HELD);
         }
         let Some(session) = conn.session_mut() else { return };
-        let kept = Kept {
-            chain: snapshot.listeners[listener].chain.bindings().clone(),
-            progress: by.progress,
-            route,
-            by: by.id,
-            anew: false,
-            on_failure: by.on_failure,
-            until: self.now + Duration::from_millis(milliseconds.into()),
-            verdict: None,
-        };
         let waiting = Waiting { parcel: message, kept: Some(Box::new(kept)) };
         self.holdings.add(&waiting);
         // It was in hand when those in line were not yet: it stands before them.
@@ -113,7 +120,7 @@ impl State {
         let Some(line) = self.line(id, direction) else { return false };
         let kept = line.messages.iter_mut().find(|waiting| waiting.parcel.sequence == sequence);
         let Some(kept) = kept.and_then(|waiting| waiting.kept.as_deref_mut()) else { return false };
-        if kept.by.binding != binding || kept.verdict.is_some() {
+        if kept.by.binding != binding || kept.verdict.is_some() || kept.ticket.is_some() {
             return false;
         }
         kept.verdict = Some(verdict);
@@ -124,9 +131,16 @@ impl State {
     /// The time of the held message at the front is over, or there is another generation to ask.
     pub(crate) fn expire(&mut self, snapshot: &Snapshot, id: SessionId, direction: Direction) {
         let now = self.now;
+        if self.is_gated(id) {
+            return;
+        }
         let Some(line) = self.line(id, direction) else { return };
         let Some(kept) = line.messages.front().and_then(|front| front.kept.as_deref()) else { return };
         if kept.until > now || kept.verdict.is_some() {
+            return;
+        }
+        if kept.ticket.is_some() {
+            self.overdue(snapshot, id, direction);
             return;
         }
         let Some(Waiting { parcel, kept: Some(kept) }) = self.step_forward(id, direction) else { return };
@@ -160,28 +174,37 @@ impl State {
             return;
         }
         for id in self.conns.ids() {
-            let (who, now) = (self.who(id), self.now);
-            let Some(session) = self.conns.get_mut(id).and_then(Conn::session_mut) else { continue };
-            let chain = &snapshot.listeners[session.listener.index()].chain;
-            let mut found = false;
-            let lines = session.held.iter_mut().flatten();
-            for kept in lines.flat_map(|line| &mut line.messages).filter_map(|one| one.kept.as_deref_mut()) {
-                let link = chain.links().iter().find(|link| link.binding == kept.by.binding);
-                let met = link.map(|link| link.met_by(|| who).generation);
-                if kept.verdict.is_none() && met != Some(kept.by.generation) {
-                    kept.anew = true;
-                    kept.until = now;
-                    found = true;
-                }
+            self.offer_anew_of(snapshot, id);
+        }
+    }
+
+    /// The same of one session. What waits for an answer from elsewhere gets it from the generation that was asked.
+    pub(crate) fn offer_anew_of(&mut self, snapshot: &Snapshot, id: SessionId) {
+        let (who, now) = (self.who(id), self.now);
+        let Some(session) = self.conns.get_mut(id).and_then(Conn::session_mut) else { return };
+        let chain = &snapshot.listeners[session.listener.index()].chain;
+        let mut found = false;
+        let lines = session.held.iter_mut().flatten();
+        let all = lines.flat_map(|line| &mut line.messages).filter_map(|one| one.kept.as_deref_mut());
+        for kept in all.filter(|kept| kept.ticket.is_none()) {
+            let link = chain.links().iter().find(|link| link.binding == kept.by.binding);
+            let met = link.map(|link| link.met_by(|| who).generation);
+            if kept.verdict.is_none() && met != Some(kept.by.generation) {
+                kept.anew = true;
+                kept.until = now;
+                found = true;
             }
-            if found {
-                self.arm(snapshot, id);
-            }
+        }
+        if found {
+            self.arm(snapshot, id);
         }
     }
 
     /// The message at the front of a line goes on, if nobody keeps it any more; if there is none, the line is dissolved.
     pub(crate) fn work_off(&mut self, snapshot: &Snapshot, id: SessionId, direction: Direction) {
+        if self.is_gated(id) {
+            return;
+        }
         let Some(line) = self.line(id, direction) else { return };
         match line.messages.front() {
             None => {
@@ -232,10 +255,12 @@ impl State {
         }
         self.arm(snapshot, id);
         self.settle_owed(snapshot, id);
+        self.drain_answered(snapshot, id);
     }
 
     /// Held messages of a session that ends are dropped and counted, and those behind them.
     pub(crate) fn drop_held(&mut self, id: ConnId) {
+        self.offloads.draining.remove(&id);
         let listener = self.listener_of(id);
         for direction in [Direction::Inbound, Direction::Outbound] {
             let Some(session) = self.conns.get_mut(id).and_then(Conn::session_mut) else { return };
@@ -243,6 +268,10 @@ impl State {
             for waiting in line.messages {
                 self.holdings.remove(&waiting);
                 self.held_gauge(listener, direction).sub(1);
+                if let Some(ticket) = waiting.kept.as_ref().and_then(|kept| kept.ticket.as_ref()) {
+                    // One that is asked about at this moment gets an answer that nobody waits for.
+                    ticket.call_off();
+                }
                 let message = waiting.parcel.open();
                 if waiting.kept.is_none() {
                     self.tap_begin(&message);
@@ -252,11 +281,11 @@ impl State {
         }
     }
 
-    fn line(&mut self, id: ConnId, direction: Direction) -> Option<&mut Held> {
+    pub(crate) fn line(&mut self, id: ConnId, direction: Direction) -> Option<&mut Held> {
         self.conns.get_mut(id)?.session_mut()?.held[direction as usize].as_deref_mut()
     }
 
-    fn step_forward(&mut self, id: ConnId, direction: Direction) -> Option<Waiting> {
+    pub(crate) fn step_forward(&mut self, id: ConnId, direction: Direction) -> Option<Waiting> {
         let front = self.line(id, direction)?.pop_front()?;
         self.holdings.remove(&front);
         self.held_gauge(self.listener_of(id), direction).sub(1);

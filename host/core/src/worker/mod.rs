@@ -21,6 +21,7 @@ mod effort;
 mod ends;
 mod heartbeat;
 mod hold;
+mod offload;
 mod output;
 mod overload;
 mod post;
@@ -63,6 +64,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use drain::Drain;
 use hold::Holdings;
+use offload::Offloads;
 use overload::Shedder;
 use std::sync::Arc;
 use tap::Tapped;
@@ -87,6 +89,7 @@ pub(crate) struct State {
     pub(crate) roster: Roster,
     /// What each binding holds here, in bytes.
     pub(crate) holdings: Holdings,
+    pub(crate) offloads: Offloads,
     pub(crate) wheel: Wheel,
     pub(crate) dirty: Vec<ConnId>,
     pub(crate) connects: Vec<Connect>,
@@ -127,6 +130,8 @@ pub(crate) enum Task {
     WorkOff { session: SessionId, direction: Direction },
     /// A message whose verdict is known, after the effects that came with it.
     Conclude { parcel: Parcel, judged: Judged, route: Option<Target> },
+    /// A message is held by a generation that the session may not meet any more.
+    OfferAnew { session: SessionId },
     /// A plugin sends.
     Send { to: Target, in_hand: Option<SessionId>, kind: Kind, payload: Bytes, hops: u8 },
     /// A message for one session.
@@ -247,6 +252,7 @@ impl Worker {
                 groups: Groups::default(),
                 roster: Roster::default(),
                 holdings: Holdings::default(),
+                offloads: Offloads::default(),
                 wheel: Wheel::default(),
                 dirty: Vec::new(),
                 connects: Vec::new(),
@@ -281,6 +287,7 @@ impl Worker {
             let same_keys = self.snapshot.has_keys_of(&source);
             self.snapshot = Arc::clone(&source);
             self.state.roster.adopt(&self.snapshot, &self.state.seat, self.state.now);
+            self.state.prepare_offloads(&self.snapshot);
             if !same_times {
                 // Whoever was never to be looked at may be now.
                 for id in self.state.conns.ids() {
@@ -397,6 +404,7 @@ impl State {
             match task {
                 Task::WorkOff { session, direction } => self.work_off(snapshot, session, direction),
                 Task::Conclude { parcel, judged, route } => self.conclude(snapshot, parcel, judged, route),
+                Task::OfferAnew { session } => self.offer_anew_of(snapshot, session),
                 Task::Send { to, in_hand, kind, payload, hops } => {
                     self.send(snapshot, &to, in_hand, kind, &payload, hops);
                 }
@@ -427,8 +435,9 @@ impl State {
             assert!(self.is_armed(snapshot, id), "{id} has a deadline, and nobody looks at it then");
         }
         for conn in self.conns.iter() {
+            let gated = conn.session().is_some_and(|session| session.gate().is_some());
             for line in conn.session().into_iter().flat_map(|session| session.held.iter().flatten()) {
-                line.check_invariants();
+                line.check_invariants(gated);
             }
             if let Some(queue) = &conn.queue {
                 queue.check_invariants();

@@ -49,6 +49,7 @@ impl Worker {
                     self.state.offer(&self.snapshot, session, kind, payload, None, hops, false);
                 }
                 Letter::Effect { by, effect } => self.state.wish(&self.snapshot, by, effect),
+                Letter::Answer(answer) => self.state.answered_elsewhere(&self.snapshot, *answer),
             }
             self.state.run(&self.snapshot);
         }

@@ -8,8 +8,9 @@ use crate::message::{Direction, Kind, Message, Payload};
 use crate::program::SessionInfo;
 use crate::reason::CloseReason;
 use crate::roster::Entry;
-use crate::snapshot::{OnFailure, Progress, Route, Snapshot};
+use crate::snapshot::{OnFailure, Progress, Snapshot};
 use crate::verdict::Rejection;
+use std::ops::ControlFlow;
 use weir_codec::{WireError, heartbeat, session};
 
 /// Pings that a peer may send in a second.
@@ -157,11 +158,7 @@ impl State {
             self.tap_opened(opening.listener, &info);
             self.tell_open(snapshot, id, &info);
         }
-        if let Route::Cluster(cluster) = policy.route
-            && self.conns.get(id).is_some_and(|conn| conn.phase.takes_messages())
-        {
-            self.upstream(snapshot, id, cluster);
-        }
+        self.begin_upstream(snapshot, id);
         self.arm(snapshot, id);
         Some(id)
     }
@@ -182,6 +179,12 @@ impl State {
             session.told += 1;
             let Some(attributes) = self.attributes(snapshot, id) else { return };
             let link = link.met_by(|| self.who(id));
+            if link.offload.is_some() {
+                match self.open_elsewhere(snapshot, link, attributes, info) {
+                    ControlFlow::Continue(()) => continue,
+                    ControlFlow::Break(()) => return,
+                }
+            }
             self.call.session = Some((id, attributes));
             let answer = self.roster.call(
                 link,

@@ -420,6 +420,8 @@ impl State {
         session.chain = Arc::new(kept.into_iter().chain(new).collect());
         self.tell_close(snapshot, id, &lost, &End::new(CloseReason::Moved).said);
         self.run(snapshot);
-        self.tell_open(snapshot, id, info);
+        if self.may_be_told(id, info) {
+            self.tell_open(snapshot, id, info);
+        }
     }
 }

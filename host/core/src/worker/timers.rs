@@ -65,6 +65,10 @@ impl State {
             if !own || !self.roster.timer_due(link.id(), self.now) {
                 continue;
             }
+            if link.offload.is_some() {
+                self.time_elsewhere(link);
+                continue;
+            }
             self.call.session = None;
             let answer = self.roster.call(
                 link,
@@ -128,6 +132,7 @@ impl State {
                 }
                 Due::Drain => self.drain_one(snapshot, id),
                 Due::Hold(direction) => self.expire(snapshot, id, direction),
+                Due::Gate => self.gate_overdue(snapshot, id),
                 Due::Rate => self.rate_over(snapshot, id),
             }
         }
@@ -181,9 +186,14 @@ impl State {
         if limits.slow_consumer == SlowConsumer::Close {
             all[6] = (after(conn.slow_since, limits.slow_grace), Due::Slow);
         }
-        for (place, direction) in [(7, Direction::Inbound), (8, Direction::Outbound)] {
-            if let Some(until) = session.held[direction as usize].as_ref().and_then(|line| line.until()) {
-                all[place] = (until, Due::Hold(direction));
+        if let Some(gate) = session.gate() {
+            // Nothing behind it is due before it is lifted.
+            all[7] = (gate.until, Due::Gate);
+        } else {
+            for (place, direction) in [(7, Direction::Inbound), (8, Direction::Outbound)] {
+                if let Some(until) = session.held[direction as usize].as_ref().and_then(|line| line.until()) {
+                    all[place] = (until, Due::Hold(direction));
+                }
             }
         }
         if let Some(meter) = &session.meter {
@@ -192,7 +202,9 @@ impl State {
         if away {
             all[0] = (conn.phase_deadline, Due::Return);
         }
-        if let Some(drain) = &self.drain {
+        if let Some(drain) = &self.drain
+            && !self.offloads.draining.contains(&id)
+        {
             all[0] = (drain.tells(id), Due::Drain);
         }
         all
@@ -217,4 +229,5 @@ enum Due {
     Drain,
     Rate,
     Hold(Direction),
+    Gate,
 }

@@ -1,5 +1,6 @@
 //! Listeners, clusters and chains, and how they change.
 
+use crate::elsewhere::Elsewhere;
 use crate::payload;
 use crate::plugin::{Gossip, PARTS, Part, Play};
 use crate::rng::Rng;
@@ -151,24 +152,37 @@ pub(crate) struct Script {
     gossip: Arc<Mutex<Gossip>>,
     seed: u64,
     groups: bool,
+    pub(crate) elsewhere: Elsewhere,
 }
 
 impl Script {
     pub(crate) fn new(workers: usize, gossip: Arc<Mutex<Gossip>>, seed: u64, groups: bool) -> Self {
         let stats = PARTS.iter().map(|_| (0..workers).map(|_| CallStats::default()).collect()).collect();
-        Self { version: 0, generations: [1; PARTS.len()], before: Vec::new(), stats, gossip, seed, groups }
+        let elsewhere = Elsewhere::new(workers);
+        Self {
+            version: 0,
+            generations: [1; PARTS.len()],
+            before: Vec::new(),
+            stats,
+            gossip,
+            seed,
+            groups,
+            elsewhere,
+        }
     }
 
     /// How many calls gave an answer to a message.
     pub(crate) fn answers(&self) -> u64 {
-        let all = self.stats.iter().flat_map(|stats| stats.iter());
+        let all = self.stats.iter().chain(&self.elsewhere.stats).flat_map(|stats| stats.iter());
         all.map(|stats| stats.latency.read().0.iter().sum::<u64>()).sum()
     }
 
     /// Every message that a plugin was asked about, and every release, has a verdict or is counted as one without.
     pub(crate) fn check_verdicts(&self) {
-        for stats in &self.stats {
-            let sum = |of: &dyn Fn(&CallStats) -> u64| stats.iter().map(of).sum::<u64>();
+        for (stats, threads) in self.stats.iter().zip(&self.elsewhere.stats) {
+            let sum =
+                |of: &dyn Fn(&CallStats) -> u64| stats.iter().chain(threads.iter()).map(of).sum::<u64>();
+            assert_eq!(sum(&|stats| stats.offloaded.value()), sum(&|stats| stats.taken.value()));
             let others = sum(&|stats| stats.others.iter().map(weir_core::Counter::value).sum());
             let messages = sum(&|stats| stats.calls.value()) - others;
             let verdicts = sum(&|stats| {
@@ -189,6 +203,7 @@ impl Script {
                     self.generations[at] += 1;
                 }
                 let mut link = self.link(at, rng);
+                self.elsewhere.place(&mut link, rng);
                 if changes && rng.chance(200) {
                     link.terms = self.terms(&link, rng);
                 }
@@ -303,6 +318,7 @@ impl Script {
             terms: Arc::default(),
             max_held: if lies { 4096 } else { usize::MAX },
             quarantine: Arc::default(),
+            offload: None,
         }
     }
 }

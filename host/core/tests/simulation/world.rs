@@ -98,6 +98,7 @@ impl World {
             let (id, stats) = (WorkerId(at as u8), stats[at].clone());
             let mut worker = Worker::new(id, source.clone(), directory.clone(), stats, WORKERS, rng.next());
             worker.tap(Some(Seen::tap(&seen)));
+            worker.answers_by(script.elsewhere.back[at].clone());
             worker
         });
         let workers: Vec<_> = workers.collect();
@@ -137,7 +138,9 @@ impl World {
             self.workers[at].drain(Duration::ZERO, Duration::ZERO);
         }
         let end = self.step + 100_000;
-        while self.peers.len() + self.transit.values().map(VecDeque::len).sum::<usize>() > 0 {
+        while self.peers.len() + self.transit.values().map(VecDeque::len).sum::<usize>() > 0
+            || !self.script.elsewhere.is_idle()
+        {
             assert!(self.step < end, "the gateway does not come to an end: {} are left", self.peers.len());
             self.now = self.now + Duration::from_millis(1);
             self.turn();
@@ -180,6 +183,9 @@ impl World {
         }
         self.connect(at);
         self.carry(at);
+        self.script.elsewhere.work(self.now, &mut self.rng);
+        let answers = self.script.elsewhere.back[at].take(self.rng.below(40));
+        self.workers[at].deliver(answers);
         let mut dirty = Vec::new();
         self.workers[at].take_dirty(&mut dirty);
         self.woken[at].extend(dirty);

@@ -125,6 +125,7 @@ fn of_calls(generation: &Value, totals: &CallTotals) -> Value {
         "calls": totals.calls,
         "messages": totals.messages(),
         "cpu_ns": totals.cpu_ns,
+        "waiting": totals.waiting(),
         "memory": totals.memory,
         "memory_peak": totals.memory_peak,
         "latency": totals.latency,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use weir_config::{Grant, PluginSettings, Rollback, Rollout};
 use weir_core::BindingId;
-use weir_plugin::{Band, BindingSpec, CanaryPolicy, Capability, Digest, PluginLimits, RolloutPolicy};
+use weir_plugin::{
+    Band, BindingSpec, CanaryPolicy, Capability, Digest, Offloading, PluginLimits, RolloutPolicy,
+};
 
 /// A binding with these settings.
 pub(crate) fn spec_of(id: BindingId, name: &Arc<str>, settings: &PluginSettings) -> BindingSpec {
@@ -37,6 +39,12 @@ pub(crate) fn spec_of(id: BindingId, name: &Arc<str>, settings: &PluginSettings)
             renew_memory: settings.renew_memory,
             renew_calls: settings.renew_calls,
             quarantine: settings.quarantine,
+            offload: settings.placement.offload.then_some(Offloading {
+                threads: settings.placement.threads,
+                queue: settings.placement.queue,
+                bytes: settings.placement.queue_bytes,
+                wait: settings.placement.queue_wait,
+            }),
         },
         grants: settings.grants.iter().filter_map(capability).collect(),
         on_failure: settings.on_failure,

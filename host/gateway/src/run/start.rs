@@ -139,6 +139,7 @@ async fn drain(
     let in_order = async {
         tokio::time::sleep(delay).await;
         listeners.stop();
+        let begun = Instant::now();
         tracing::info!(sessions = sessions(shared), "draining: nothing new is accepted, sessions are closed");
         stage.send_replace(Stage::Draining {
             spread: spread(drain, signal, sessions(shared)),
@@ -151,6 +152,14 @@ async fn drain(
             tracing::warn!(sessions = sessions(shared), "the drain window is over: cutting what is left");
             stage.send_replace(Stage::Killed);
             let _ = ended.await;
+        }
+        let left = drain.window.saturating_sub(begun.elapsed());
+        if tokio::time::timeout(left, unasked(shared)).await.is_err() {
+            let calls = unfinished(shared);
+            tracing::warn!(
+                calls,
+                "the drain window is over: plugins on threads of their own did not come to all calls"
+            );
         }
         tracing::info!("stopped");
     };
@@ -172,6 +181,17 @@ fn spread(drain: &weir_config::Drain, signal: &str, sessions: u64) -> Duration {
     let gentle =
         Duration::from_secs(sessions / GENTLE) + Duration::from_millis(sessions % GENTLE * 1_000 / GENTLE);
     gentle.min(drain.window * 3 / 4)
+}
+
+/// Completes when the threads of plugins have done what they were asked for: sessions are gone, but plugins learn of their ends.
+async fn unasked(shared: &Shared) {
+    while unfinished(shared) > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn unfinished(shared: &Shared) -> usize {
+    shared.catalogue.load().as_ref().map_or(0, |catalogue| catalogue.unfinished())
 }
 
 fn sessions(shared: &Shared) -> u64 {

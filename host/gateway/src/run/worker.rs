@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
-use weir_core::{Connect, Mail, Notice, Shedding, Worker, WorkerId};
+use weir_core::{Answers, Connect, Mail, Notice, Shedding, Worker, WorkerId};
 use weir_transport::{Crossing, Driver, Local, Share, StreamLink};
 use weir_upstream::Cluster;
 
@@ -73,6 +73,17 @@ pub(crate) fn mailboxes(workers: usize) -> Vec<Mailboxes> {
     receivers.into_iter().map(|own| Mailboxes { own, others: senders.clone() }).collect()
 }
 
+/// The way back from the threads of plugins: the worker's own mailbox.
+#[derive(Debug)]
+struct Threads(mpsc::Sender<Vec<Mail>>);
+
+impl Answers for Threads {
+    fn bring(&self, answer: Mail) {
+        // A worker that has ended has no session that could wait for it.
+        let _ = self.0.blocking_send(vec![answer]);
+    }
+}
+
 /// Starts the thread. It ends when the process drains and its last connection is gone.
 pub(crate) fn start(seat: Seat) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new().name(format!("worker-{}", seat.id.0)).spawn(move || {
@@ -91,7 +102,7 @@ pub(crate) fn start(seat: Seat) -> std::io::Result<JoinHandle<()>> {
 async fn work(seat: Seat) {
     let Seat { id, shared, share, clusters, began, mut stage, shedding, refresh, mailboxes, crossing } = seat;
     let number = usize::from(id.0);
-    let worker = Worker::new(
+    let mut worker = Worker::new(
         id,
         shared.snapshot.clone(),
         shared.directory.clone(),
@@ -99,6 +110,7 @@ async fn work(seat: Seat) {
         shared.stats.len(),
         seed(),
     );
+    worker.answers_by(Arc::new(Threads(mailboxes.others[number].clone())));
     let local = Local::new(worker, began);
     tokio::task::spawn_local(dial(local.clone(), clusters));
     tokio::task::spawn_local(post(local.clone(), id, mailboxes.others));

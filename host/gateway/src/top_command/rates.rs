@@ -50,6 +50,8 @@ pub(super) struct Plugin {
     pub(super) p99_ns: Option<f64>,
     pub(super) memory: u64,
     pub(super) memory_peak: u64,
+    /// Calls that wait for threads of its own.
+    pub(super) waiting: u64,
     pub(super) forwarded: f64,
     pub(super) changed: f64,
     pub(super) dropped: f64,
@@ -165,6 +167,7 @@ impl Plugin {
             p99_ns: quantile(&buckets, bounds, 0.99),
             memory: number(now, "memory"),
             memory_peak: number(now, "memory_peak"),
+            waiting: number(now, "waiting"),
             forwarded: part("verdicts", "forward"),
             changed: part("verdicts", "change"),
             dropped: part("verdicts", "drop"),
@@ -255,7 +258,7 @@ mod tests {
                 "listeners": [{ "name": "l", "sessions": 3, "received": calls * 2, "dropped_inbound": calls, "dropped_outbound": calls }],
                 "bindings": [{
                     "name": "p", "state": "active", "probation": true, "generation": 2, "calls": calls, "cpu_ns": calls * 1_000_000,
-                    "memory": 5, "latency": [calls, 0], "verdicts": { "drop": calls }, "failures": { "trap": calls, "deadline": 0 },
+                    "memory": 5, "waiting": 7, "latency": [calls, 0], "verdicts": { "drop": calls }, "failures": { "trap": calls, "deadline": 0 },
                     "generations": [{ "generation": 1, "calls": 7 }, { "generation": 2, "calls": calls }, { "generation": "past", "calls": 1 }],
                 }],
                 "sessions": { "seconds": 2.0, "loudest": [{ "session": "a", "inbound": 10 }] },
@@ -265,6 +268,7 @@ mod tests {
         let (listener, plugin) = (&rates.listeners[0], &rates.plugins[0]);
         assert_eq!((listener.sessions, listener.received, listener.dropped), (3, 20.0, 20.0));
         assert_eq!((plugin.calls, plugin.cpu_percent, plugin.dropped), (10.0, 1.0, 10.0));
+        assert_eq!(plugin.waiting, 7);
         assert_eq!((plugin.state.as_str(), plugin.p50_ns, plugin.failed), ("probation", Some(500.0), 10.0));
         assert_eq!(plugin.failures, [("trap".to_owned(), 10.0)]);
         let generations: Vec<_> =

@@ -144,6 +144,7 @@ impl View<'_> {
             column("CLOSE/s", 7, 1),
             column("HOLD/s", 6, 1),
             column("FAIL/s", 7, 0),
+            column("QUEUE", 5, 2),
         ];
         let cells = |name: String, plugin: &Plugin, state: &str| {
             vec![
@@ -160,6 +161,7 @@ impl View<'_> {
                 short(plugin.closed),
                 short(plugin.held),
                 short(plugin.failed),
+                short(plugin.waiting as f64),
             ]
         };
         let mut plugins: Vec<&Plugin> = self.rates.plugins.iter().collect();

@@ -30,7 +30,12 @@ impl Figures {
     pub(crate) fn of(totals: &CallTotals) -> Self {
         // A message that met no instance because the last one failed was failed too: without it, a plugin that fails on everything
         // would have few failures, as far apart as its renewals.
-        let unmade = [FailureCause::BackOff, FailureCause::Quarantined];
+        let unmade = [
+            FailureCause::BackOff,
+            FailureCause::Quarantined,
+            FailureCause::QueueFull,
+            FailureCause::QueueWait,
+        ];
         let unmade: u64 = unmade.into_iter().map(|cause| totals.failure(cause)).sum();
         Self {
             calls: totals.calls + unmade,

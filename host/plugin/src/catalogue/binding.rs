@@ -4,8 +4,8 @@ use super::Change;
 use super::band::Figures;
 use super::lineup::{Event, Lineup, Serves, Taken};
 use super::status::{
-    BindingState, BindingStatus, PinStatus, PinnedStatus, PreviousStatus, RefusedStatus, RolloutStatus,
-    ServingStatus,
+    BindingState, BindingStatus, OffloadStatus, PinStatus, PinnedStatus, PreviousStatus, RefusedStatus,
+    RolloutStatus, ServingStatus,
 };
 use crate::clock::Clock;
 use crate::digest::Digest;
@@ -297,6 +297,11 @@ impl Binding {
                 contract: generation.contract().into(),
                 manifest: (**generation.manifest()).clone(),
                 since_ms: self.since,
+                offload: generation.spec().limits.offload.as_ref().map(|policy| OffloadStatus {
+                    threads: policy.threads,
+                    queue: policy.queue,
+                    waiting: generation.totals().waiting(),
+                }),
             }),
             probation: self.lineup.is_on_probation(),
             quarantined: self.serving().is_some_and(Serves::is_quarantined),

@@ -38,8 +38,8 @@ mod trial;
 pub use orders::OrderError;
 pub use outcome::{Change, Offered, Outcome, Was};
 pub use status::{
-    BindingState, BindingStatus, PinStatus, PinnedStatus, PreviousStatus, RefusedStatus, RolloutStatus,
-    ServingStatus,
+    BindingState, BindingStatus, OffloadStatus, PinStatus, PinnedStatus, PreviousStatus, RefusedStatus,
+    RolloutStatus, ServingStatus,
 };
 
 use crate::clock::Clock;
@@ -357,6 +357,11 @@ impl Catalogue {
         for store in stores {
             store.kv().sweep(now);
         }
+    }
+
+    /// Calls on threads of plugins that were asked for and are not answered yet.
+    pub fn unfinished(&self) -> usize {
+        self.runtime.unfinished()
     }
 
     /// What the clock that plugins see as monotonic says, in milliseconds.

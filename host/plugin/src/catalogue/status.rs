@@ -152,4 +152,17 @@ pub struct ServingStatus {
     pub manifest: Manifest,
     /// Since when it serves, in milliseconds since 1970.
     pub since_ms: u64,
+    /// Where it runs on threads of its own.
+    pub offload: Option<OffloadStatus>,
+}
+
+/// A generation that runs on threads of its own.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct OffloadStatus {
+    /// How many.
+    pub threads: usize,
+    /// Calls that may wait for each.
+    pub queue: usize,
+    /// Calls that wait for all of them now.
+    pub waiting: u64,
 }

@@ -15,7 +15,8 @@ macro_rules! line {
             tracing::Level::$level,
             plugin = %$host.binding,
             generation = $host.generation,
-            worker = $host.worker.map(|worker| worker.0),
+            worker = $host.worker.filter(|_| !$host.on_thread).map(|worker| worker.0),
+            thread = $host.worker.filter(|_| $host.on_thread).map(|thread| thread.0),
             $($text)*
         )
     };
@@ -35,7 +36,7 @@ impl log::Host for Host {
         if !enabled {
             return Ok(());
         }
-        let budget = self.store.log_budget(self.worker);
+        let budget = self.store.log_budget(self.worker, self.on_thread);
         match budget.admit(self.clock.monotonic(), self.limits.log_rate) {
             Admission::Dropped => return Ok(()),
             Admission::Written { dropped_before: 0 } => {}

@@ -35,6 +35,8 @@ pub(crate) struct Host {
     chance: Chance,
     /// Whose instance it is; `None` while a generation is tried.
     pub(crate) worker: Option<WorkerId>,
+    /// It is the number of a thread of the binding's own.
+    pub(crate) on_thread: bool,
     pub(crate) binding: Arc<str>,
     pub(crate) generation: u64,
     /// What may be asked for now.
@@ -93,7 +95,8 @@ pub(crate) enum Mistake {
 
 impl Host {
     pub(crate) fn new(parts: HostParts) -> Self {
-        let HostParts { limits, store, stats, directory, clock, worker, binding, generation } = parts;
+        let HostParts { limits, store, stats, directory, clock, worker, on_thread, binding, generation } =
+            parts;
         Self {
             limiter: Limiter::new(&limits),
             deadline: Deadline::default(),
@@ -104,6 +107,7 @@ impl Host {
             chance: Chance::of(clock.script()),
             clock,
             worker,
+            on_thread,
             binding,
             generation,
             phase: Phase::Setup,
@@ -202,6 +206,7 @@ pub(crate) struct HostParts {
     pub(crate) directory: Arc<Directory>,
     pub(crate) clock: Clock,
     pub(crate) worker: Option<WorkerId>,
+    pub(crate) on_thread: bool,
     pub(crate) binding: Arc<str>,
     pub(crate) generation: u64,
 }

@@ -13,16 +13,17 @@ pub use kv::{Kv, KvError, MAX_KEY, MAX_VALUE, Room};
 pub use metrics::{HistogramReading, MAX_NAMES, Metrics, Reading, Value};
 pub use reasons::{DropReasons, MAX_REASONS};
 
+pub(crate) use ledger::Counts;
 pub(crate) use log_budget::{Admission, LogBudget};
 pub(crate) use metrics::{MetricError, Series, SeriesKind};
 pub(crate) use reasons::Reason;
 
+use crate::offload::MAX_THREADS;
 use crate::options::RuntimeOptions;
 use budgets::BudgetHits;
 use ledger::Ledger;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use weir_core::{CallStats, CallTotals, WorkerId};
+use weir_core::{CallTotals, WorkerId};
 
 /// What a binding keeps for as long as the process knows a binding of that name, whatever is loaded into it.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct BindingStore {
     reasons: DropReasons,
     ledger: Ledger,
     logs: Box<[LogBudget]>,
+    /// Of a binding's own threads; those of two generations with the same number share one for as long as both are there.
+    thread_logs: Box<[LogBudget]>,
     hits: BudgetHits,
     reported: AtomicU32,
 }
@@ -46,6 +49,7 @@ impl BindingStore {
             ledger: Ledger::new(options.workers),
             // One more: for trying a generation, which no worker does.
             logs: (0..=options.workers).map(|_| LogBudget::default()).collect(),
+            thread_logs: (0..MAX_THREADS).map(|_| LogBudget::default()).collect(),
             hits: BudgetHits::default(),
             reported: AtomicU32::new(0),
         }
@@ -79,7 +83,7 @@ impl BindingStore {
 
     /// Log lines that were dropped because there were too many.
     pub fn dropped_log_lines(&self) -> u64 {
-        self.logs.iter().map(LogBudget::dropped).sum()
+        self.logs.iter().chain(&self.thread_logs).map(LogBudget::dropped).sum()
     }
 
     /// How often it met a budget, over all workers and generations.
@@ -91,15 +95,20 @@ impl BindingStore {
         self.hits.count(budget);
     }
 
-    /// The budget of a worker's lines; without a worker that of a trial.
-    pub(crate) fn log_budget(&self, worker: Option<WorkerId>) -> &LogBudget {
+    /// The budget of a worker's lines, or of a thread's; without either that of a trial.
+    pub(crate) fn log_budget(&self, worker: Option<WorkerId>, on_thread: bool) -> &LogBudget {
+        if let Some(budget) = worker.and_then(|thread| self.thread_logs.get(usize::from(thread.0)))
+            && on_thread
+        {
+            return budget;
+        }
         let trial = self.logs.len() - 1;
         &self.logs[worker.map_or(trial, |worker| usize::from(worker.0).min(trial))]
     }
 
-    /// The number of the next generation, from 1, and its counters, one set a worker.
-    pub(crate) fn next_generation(&self) -> (u64, Arc<[CallStats]>) {
-        self.ledger.open()
+    /// The number of the next generation, from 1, and its counters: a set for each worker, and for each of so many threads of its own.
+    pub(crate) fn next_generation(&self, threads: usize) -> (u64, Counts) {
+        self.ledger.open(threads)
     }
 
     /// True the first time that it is asked about this kind of mistake.

@@ -10,6 +10,7 @@ mod ends;
 mod hold;
 mod lanes;
 mod mail;
+mod offload;
 mod overload;
 mod pressure;
 mod rates;
@@ -115,6 +116,7 @@ impl Plugin {
             terms: Arc::default(),
             max_held: usize::MAX,
             quarantine: Arc::default(),
+            offload: None,
         }
     }
 }
@@ -196,6 +198,8 @@ pub(super) struct Bench {
     source: Arc<ArcSwap<Snapshot>>,
     pub(super) stats: Arc<WorkerStats>,
     pub(super) directory: Arc<Directory>,
+    /// What comes from threads that are not workers.
+    pub(super) answers: Arc<offload::Letters>,
 }
 
 pub(super) fn listener(transport: Transport, route: Route, links: Vec<Link>) -> ListenerPolicy {
@@ -239,8 +243,10 @@ impl Bench {
         let source = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let directory = Arc::new(Directory::new(2));
         let stats = Arc::new(WorkerStats::new(snapshot.listeners.len(), 2));
-        let worker = Worker::new(WorkerId(0), source.clone(), directory.clone(), stats.clone(), 2, 1);
-        let mut bench = Self { worker, snapshot, source, stats, directory };
+        let mut worker = Worker::new(WorkerId(0), source.clone(), directory.clone(), stats.clone(), 2, 1);
+        let answers = Arc::new(offload::Letters::default());
+        worker.answers_by(answers.clone());
+        let mut bench = Self { worker, snapshot, source, stats, directory, answers };
         bench.reload(|_| {});
         bench
     }

@@ -78,6 +78,17 @@ fn generations(page: &mut Page<'_, '_>, bindings: &[Read]) -> fmt::Result {
         "Memory of all instances of a generation now",
         each(&|totals| totals.memory),
     )?;
+    let elsewhere = || all().filter(|(_, totals)| totals.offloaded > 0);
+    page.gauge(
+        "plugin_offload_queue",
+        "Calls that wait for the threads of a generation that has its own",
+        elsewhere().map(|(labels, totals)| (labels, totals.waiting())).collect(),
+    )?;
+    page.histogram(
+        "plugin_offload_wait",
+        "How long calls waited for the threads of a generation that has its own",
+        elsewhere().map(|(labels, totals)| (labels, totals.waits, totals.waits_ns)).collect(),
+    )?;
     let mut verdicts = Vec::new();
     let mut failures = Vec::new();
     for (labels, totals) in all() {
