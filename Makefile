@@ -173,8 +173,8 @@ heartbeats: build
 fuzz:
 	$(call say,fuzzing $(FUZZ_SECONDS) s a target)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked --quiet --root $(TOOLS) cargo-fuzz
-	cd host/codec/fuzz && for target in $$(RUSTC_BOOTSTRAP=1 cargo fuzz list); do \
-	  RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$$target" -- -max_total_time=$(FUZZ_SECONDS); done
+	@for crate in host/codec host/plugin; do cd $(CURDIR)/$$crate/fuzz && for target in $$(RUSTC_BOOTSTRAP=1 cargo fuzz list); do \
+	  RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$$target" -- -max_total_time=$(FUZZ_SECONDS); done; done
 
 clean:
 	cargo clean

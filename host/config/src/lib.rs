@@ -35,7 +35,7 @@ pub use error::{ConfigError, Errors};
 pub use listener::{ChainSpec, Listener, Pointer, Protocol, Resume, RouteSpec, TlsFiles};
 pub use load::{load, sidecar};
 pub use overload::{MemoryLimit, Overload, Steps};
-pub use plugin::{Binding, Cache, PluginSettings, Plugins};
+pub use plugin::{Binding, Cache, PluginSettings, Plugins, When};
 pub use schema::schema;
 pub use weir_codec::{Framing, Prefix};
 pub use words::{Balance, Compression, Grant, LogAccess, LogFormat, LogLevel};

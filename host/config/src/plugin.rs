@@ -1,10 +1,11 @@
 //! Validated plugin settings.
 
+use crate::listener::Pointer;
 use crate::words::Grant;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
-use weir_core::OnFailure;
+use weir_core::{Direction, Kind, OnFailure};
 
 /// Where plugins come from.
 #[derive(Clone, Debug)]
@@ -61,6 +62,27 @@ pub struct PluginSettings {
     pub max_effects: usize,
     /// Log lines a second.
     pub log_rate: u32,
+    /// Which messages it is called for; `None`: for all of the plugin's directions.
+    pub when: Option<When>,
+}
+
+/// What a message must be like for a plugin to be called for it; all of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct When {
+    /// `None`: of either kind.
+    pub kind: Option<Kind>,
+    /// `None`: of either direction.
+    pub direction: Option<Direction>,
+    /// The least and the most bytes of its payload.
+    pub size: [usize; 2],
+    /// Listeners of its session, each of which is there; empty: any.
+    pub listeners: Vec<String>,
+    /// What attributes its session has, name and value.
+    pub attributes: Vec<(String, String)>,
+    /// How its payload begins.
+    pub prefix: String,
+    /// What its payload, which is JSON, has where: a text, a number or a truth.
+    pub json: Vec<(Pointer, serde_json::Value)>,
 }
 
 impl Default for PluginSettings {
@@ -74,6 +96,7 @@ impl Default for PluginSettings {
             max_output: 256 << 10,
             max_effects: 64,
             log_rate: 100,
+            when: None,
         }
     }
 }

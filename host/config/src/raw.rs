@@ -1,8 +1,10 @@
 //! The file as it is written. These types are the schema too: their comments are the reference page.
 
 mod overload;
+mod when;
 
 pub(crate) use overload::Overload;
+pub(crate) use when::When;
 
 use crate::field::{Chain, Field, List};
 use crate::json::Json;
@@ -170,6 +172,9 @@ pub(crate) struct Plugin {
     pub(crate) max_effects: Field<u64>,
     /// Log lines a second.
     pub(crate) log_rate: Field<u64>,
+    /// Which messages it is called for; all of this must hold. Left out: for all of the plugin's directions.
+    #[schemars(with = "When")]
+    pub(crate) when: Option<Spanned<When>>,
 }
 
 /// The file beside a plugin of an automatic chain (`10-auth.toml` beside `10-auth.wasm`): the keys of a `[[plugin]]` table, without
@@ -196,6 +201,9 @@ pub(crate) struct Settings {
     pub(crate) max_effects: Field<u64>,
     /// Log lines a second.
     pub(crate) log_rate: Field<u64>,
+    /// Which messages it is called for; all of this must hold. Left out: for all of the plugin's directions.
+    #[schemars(with = "When")]
+    pub(crate) when: Option<Spanned<When>>,
 }
 
 /// A bound address and how its bytes become messages.
@@ -500,6 +508,7 @@ impl Plugin {
             max_output: self.max_output.clone(),
             max_effects: self.max_effects.clone(),
             log_rate: self.log_rate.clone(),
+            when: self.when.clone(),
         }
     }
 }
@@ -516,6 +525,7 @@ impl Defaults {
             max_output: self.max_output.clone(),
             max_effects: self.max_effects.clone(),
             log_rate: self.log_rate.clone(),
+            when: None,
         }
     }
 }

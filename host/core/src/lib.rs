@@ -24,8 +24,10 @@ mod slab;
 mod snapshot;
 mod stats;
 mod time;
+mod together;
 mod verdict;
 mod wheel;
+mod when;
 mod worker;
 
 pub use attribute::{
@@ -53,7 +55,9 @@ pub use stats::{
     IntakeStats, ListenerStats, OverloadStats, Reasons, ResumeStats, TargetKind, TurnStats, WorkerStats,
 };
 pub use time::Time;
+pub use together::Together;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};
+pub use when::{Question, Says, When};
 
 /// Messages that plugins send make plugins send: after so many steps the next is dropped and counted.
 pub const MAX_HOPS: u8 = 4;

@@ -25,7 +25,8 @@ fn classify(error: &Error, host: &Host) -> (FailureCause, String) {
         let cause = match breach {
             Breach::EffectInSetup(_) => FailureCause::Configure,
             Breach::Effects(_) | Breach::Output(_) => FailureCause::Output,
-            Breach::Answer(_) => FailureCause::Answer,
+            Breach::Answer(_) | Breach::Torn(_) => FailureCause::Answer,
+            Breach::Deferred => FailureCause::Output,
             Breach::Kv(_) | Breach::Random(_) => FailureCause::Trap,
         };
         return (cause, breach.to_string());

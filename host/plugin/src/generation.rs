@@ -19,7 +19,8 @@ use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use weir_core::{
-    BindingId, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure, Program, Seat, WorkerId,
+    BindingId, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure, Program, Seat, When,
+    WorkerId,
 };
 
 /// One use of a plugin file, as the configuration says it.
@@ -37,6 +38,8 @@ pub struct BindingSpec {
     pub grants: Grants,
     /// What becomes of a message that it failed on.
     pub on_failure: OnFailure,
+    /// Which messages it is called for; `None`: for all of its directions.
+    pub when: Option<Arc<When>>,
 }
 
 /// A version of a binding that has been tried and can serve.
@@ -46,6 +49,8 @@ pub struct Generation {
     config: String,
     manifest: Arc<Manifest>,
     module: Arc<Module>,
+    /// Whether it is given several messages in one call.
+    several: bool,
     store: Arc<BindingStore>,
     starter: Starter,
 }
@@ -116,6 +121,14 @@ impl Program for Generation {
         effects.append(&mut started.store.data_mut().effects);
         Ok(Box::new(PluginInstance::new(started)))
     }
+
+    fn takes_several(&self) -> bool {
+        self.several
+    }
+
+    fn when(&self) -> Option<&When> {
+        self.spec.when.as_deref()
+    }
 }
 
 impl Runtime {
@@ -141,6 +154,7 @@ impl Runtime {
             spec: spec.clone(),
             config,
             manifest: Arc::new(manifest),
+            several: module.facts.takes_several(),
             module,
             store: store.clone(),
             starter,

@@ -45,6 +45,7 @@ impl Runtime {
             limits: PluginLimits::default(),
             grants: Grants::all(),
             on_failure: OnFailure::default(),
+            when: None,
         };
         let store = Arc::new(BindingStore::new(self.options()));
         let (_, manifest) = Starter::new(self, &module, &spec, &store)?.try_out()?;

@@ -1,10 +1,10 @@
 //! A plugin instance of one worker.
 
-use crate::contract::v0_1::{self, Converter};
+use crate::contract::v0_1::{self, Answers, Converter};
 use crate::deadline::begin;
 use crate::failure::failure;
 use crate::generation::Started;
-use crate::host_interfaces::{Host, Phase};
+use crate::host_interfaces::{Breach, Host, Phase};
 use std::time::Instant;
 use weir_core::{
     Call, Failure, FailureCause, Instance, Kind, Message, Rejection, SessionId, SessionInfo, Verdict,
@@ -12,6 +12,8 @@ use weir_core::{
 
 /// Calls after which a fresh instance takes over: what a plugin leaks slowly ends here.
 const MAX_CALLS: u64 = 10_000_000;
+/// Bytes of a buffer that is kept.
+const KEPT: usize = 128 << 10;
 
 pub(crate) struct PluginInstance {
     started: Started,
@@ -19,6 +21,8 @@ pub(crate) struct PluginInstance {
     /// Bytes of memory from which on it is worn.
     high_water: usize,
     failed: bool,
+    /// Several messages for one call; kept for the next.
+    packed: Vec<u8>,
 }
 
 impl PluginInstance {
@@ -27,7 +31,7 @@ impl PluginInstance {
         let (limit, initial) = (host.limits.memory, host.limiter.memory());
         // Three quarters of the limit; for one that begins above that, half of what was left.
         let high_water = (limit / 4 * 3).max(usize::midpoint(initial, limit));
-        Self { started, calls: 0, high_water, failed: false }
+        Self { started, calls: 0, high_water, failed: false, packed: Vec::new() }
     }
 
     /// One call of the plugin: lends it the session and takes its effects. `run` calls and converts the answer.
@@ -79,6 +83,45 @@ impl Instance for PluginInstance {
         });
         call.nanoseconds = begun.elapsed().as_nanos() as u64;
         verdict
+    }
+
+    fn messages(
+        &mut self,
+        messages: &[Message<'_>],
+        call: &mut Call,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Result<(), Failure> {
+        let mut packed = std::mem::take(&mut self.packed);
+        packed.clear();
+        if !messages.iter().all(|message| v0_1::pack(message, &mut packed)) {
+            return Err(Failure {
+                cause: FailureCause::Output,
+                detail: "a message is too long to pack".into(),
+            });
+        }
+        let begun = Instant::now();
+        let done = self.call(call, |Started { store, handler }| {
+            store.data_mut().defer();
+            let mut answers = Answers::of(handler.batch(store, &packed)?);
+            let mut converter = converter(store);
+            for message in messages {
+                let answer = answers.read().map_err(Breach::from)?;
+                verdicts.push(converter.answer(answer, message.kind == Kind::Text)?);
+            }
+            Ok(answers.end().map_err(Breach::from)?)
+        });
+        self.started.store.data_mut().settle(done.is_ok());
+        call.nanoseconds = begun.elapsed().as_nanos() as u64;
+        // The call itself is one of them.
+        self.calls += messages.len().saturating_sub(1) as u64;
+        if packed.capacity() <= KEPT {
+            self.packed = packed;
+        }
+        done
+    }
+
+    fn dropped(&mut self, reason: &str) {
+        self.started.store.data_mut().count_drop(reason);
     }
 
     fn close(&mut self, session: SessionId, end: &Rejection, call: &mut Call) -> Result<(), Failure> {

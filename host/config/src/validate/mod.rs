@@ -13,6 +13,7 @@ mod rates;
 mod resume;
 mod slow;
 mod text;
+mod when;
 
 use crate::error::ConfigError;
 use crate::field::Field;

@@ -72,6 +72,7 @@ impl Check<'_> {
             max_effects: self.count(&raw.max_effects, "max_effects", 0..=65_536, defaults.max_effects as u64)
                 as usize,
             log_rate: self.count(&raw.log_rate, "log_rate", 0..=100_000, defaults.log_rate.into()) as u32,
+            when: raw.when.as_ref().map(|when| self.when(when.get_ref())),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What messages for slow clients are about.
 
 use super::Check;
+use crate::source::Span;
 use crate::{Pointer, raw};
 use weir_core::SlowConsumer;
 
@@ -23,13 +24,18 @@ impl Check<'_> {
             self.blame(&written.span(), message);
         }
         let (pointer, span) = self.read(&written.get_ref().pointer, "pointer")?;
+        self.pointer(pointer, "`pointer`", span)
+    }
+
+    /// A place in a JSON document.
+    pub(super) fn pointer(&mut self, pointer: &str, what: &str, span: &Span) -> Option<Pointer> {
         let tokens: Option<Vec<String>> = match pointer.strip_prefix('/') {
             Some(rest) => rest.split('/').map(unescape).collect(),
             None => None,
         };
         let Some(tokens) = tokens.filter(|tokens| tokens.len() <= DEPTH) else {
             let shown = pointer.escape_debug();
-            let message = format!("`pointer` must be like \"/symbol\" or \"/quote/id\", not \"{shown}\"");
+            let message = format!("{what} must be like \"/symbol\" or \"/quote/id\", not \"{shown}\"");
             let help = format!(
                 "RFC 6901: names with \"/\" before each, at most {DEPTH}; \"~1\" is a \"/\" in a name, \"~0\" a \"~\""
             );

@@ -31,7 +31,7 @@ fn it_has_no_name_and_no_module() {
     assert_eq!(
         without(files.path(), &errors),
         "a.toml:1:1: unknown key `name` (a plugin's file knows `config`, `deadline`, `grants`, `log_rate`, \
-         `max_effects`, `max_output`, `memory`, `on_failure`)\n\
+         `max_effects`, `max_output`, `memory`, `on_failure`, `when`)\n\
          a.toml:2:10: `config` must be a table, not an integer\n\
          a.toml:3:10: `grants` must be a list, not a string"
     );

@@ -1,6 +1,6 @@
 //! A message meets its chain.
 
-use super::{Judge, Judged, State, Task};
+use super::{Answer, Judge, Judged, State, Task};
 use crate::conn::Parcel;
 use crate::id::ConnId;
 use crate::message::{Direction, Kind, Message, Payload};
@@ -9,6 +9,7 @@ use crate::reason::{CloseReason, DropReason};
 use crate::roster::Entry;
 use crate::snapshot::{Link, OnFailure, Progress, Snapshot};
 use crate::verdict::{Forwarding, Target, Verdict};
+use crate::when::When;
 
 /// What is left of a message after a verdict.
 enum After<'a> {
@@ -31,17 +32,36 @@ impl State {
             if !progress.meet(at, link) {
                 continue;
             }
-            let Some(attributes) = self.attributes(snapshot, message.session) else { break };
-            self.call.session = Some((message.session, attributes));
-            let answer = self.roster.call(
-                link,
-                Entry::Message,
-                &self.seat,
-                self.now,
-                &mut self.call,
-                |instance, call| instance.message(&message, call),
-            );
-            self.in_plugins += self.call.nanoseconds;
+            let known = self.foreseen(link, &message).filter(|_| self.roster.stands_by(link, self.now));
+            let answer = match known {
+                Some(Answer::Skipped) => {
+                    link.stats[usize::from(self.seat.worker.0)].skipped.add(1);
+                    continue;
+                }
+                Some(Answer::Known(verdict, nanoseconds)) => {
+                    self.call.nanoseconds = nanoseconds;
+                    self.roster.used(link, &self.seat, self.now, &verdict);
+                    Ok(verdict)
+                }
+                None => {
+                    if link.program.when().is_some_and(|when| !self.is_for(snapshot, when, &message)) {
+                        link.stats[usize::from(self.seat.worker.0)].skipped.add(1);
+                        continue;
+                    }
+                    let Some(attributes) = self.attributes(snapshot, message.session) else { break };
+                    self.call.session = Some((message.session, attributes));
+                    let answer = self.roster.call(
+                        link,
+                        Entry::Message,
+                        &self.seat,
+                        self.now,
+                        &mut self.call,
+                        |instance, call| instance.message(&message, call),
+                    );
+                    self.in_plugins += self.call.nanoseconds;
+                    answer
+                }
+            };
             let verdict = match answer {
                 Ok(verdict) => {
                     let stats = &link.stats[usize::from(self.seat.worker.0)];
@@ -74,6 +94,12 @@ impl State {
             Direction::Inbound => self.route(snapshot, message, route),
             Direction::Outbound => self.enqueue(snapshot, &message),
         }
+    }
+
+    /// Whether a link with this filter is called for a message.
+    pub(crate) fn is_for(&mut self, snapshot: &Snapshot, when: &When, message: &Message<'_>) -> bool {
+        let listener = &snapshot.listeners[self.listener_of(message.session)].name;
+        when.matches(message, listener, || self.attributes(snapshot, message.session))
     }
 
     /// A message whose verdict waited for the effects that came with it, or for a release.

@@ -19,6 +19,7 @@ mod drain;
 mod effects;
 mod effort;
 mod ends;
+mod foresight;
 mod heartbeat;
 mod hold;
 mod output;
@@ -34,6 +35,7 @@ mod tests;
 mod timers;
 
 pub use effort::Work;
+pub(crate) use foresight::{Answer, Foresight};
 pub use overload::{Shed, Shedding};
 
 use crate::attribute::Directory;
@@ -56,6 +58,7 @@ use crate::slab::Slab;
 use crate::snapshot::{OnFailure, Progress, Snapshot};
 use crate::stats::WorkerStats;
 use crate::time::Time;
+use crate::together::Together;
 use crate::verdict::{Effect, Target, Verdict};
 use crate::wheel::Wheel;
 use arc_swap::ArcSwap;
@@ -112,6 +115,12 @@ pub(crate) struct State {
     pub(crate) lapsed: Vec<ConnId>,
     /// For all sessions that agreed to compression.
     pub(crate) deflater: Deflater,
+    /// What plugins have said of messages that came together, and are received now.
+    pub(crate) foresight: Foresight,
+    /// What they have said of messages that are to go out, among the tasks of the call from outside that is under way.
+    pub(crate) fan: Foresight,
+    /// See [`Worker::together`].
+    pub(crate) together: Together,
 }
 
 /// Something to be done before the call from outside returns.
@@ -256,6 +265,9 @@ impl Worker {
                 seed: seed | 1,
                 lapsed: Vec::new(),
                 deflater: Deflater::default(),
+                foresight: Foresight::default(),
+                fan: Foresight::default(),
+                together: Together::default(),
             },
             inflater: Inflater::default(),
         }
@@ -391,12 +403,14 @@ impl State {
                     self.send(snapshot, &to, in_hand, kind, &payload, hops);
                 }
                 Task::Offer { session, kind, payload, hops } => {
+                    self.foresee_offers(snapshot, session, kind, &payload);
                     self.offer(snapshot, session, kind, crate::Payload::Owned(payload), None, hops, false);
                 }
                 Task::Wish { binding, effect } => self.wish(snapshot, binding, effect),
             }
         }
         self.offspring = 0;
+        self.fan.clear();
     }
 
     /// A masking key (RFC 6455, section 5.3): from `SplitMix64`, seeded with what a peer cannot guess.

@@ -244,6 +244,21 @@ impl Metrics {
                 .collect()
         };
         page.counter("plugin_calls", "Calls of a plugin, of every kind", each(&|stats| &stats.calls))?;
+        page.counter(
+            "plugin_messages_skipped",
+            "Messages that a binding's `when` let by without a call",
+            each(&|stats| &stats.skipped),
+        )?;
+        page.counter(
+            "plugin_batches",
+            "Calls made for several messages at once; each of the messages counts as a call as well",
+            each(&|stats| &stats.batches),
+        )?;
+        page.counter(
+            "plugin_batches_failed",
+            "Of these, those that failed: their messages were given to the plugin one by one",
+            each(&|stats| &stats.batches_failed),
+        )?;
         page.counter("plugin_instances", "Instances made", each(&|stats| &stats.instances))?;
         page.counter(
             "plugin_effects_refused",

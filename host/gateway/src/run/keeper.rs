@@ -289,6 +289,7 @@ impl Keeper {
             },
             grants: settings.grants.iter().filter_map(capability).collect(),
             on_failure: settings.on_failure,
+            when: settings.when.as_ref().map(|when| Arc::new(super::when::filter(when))),
         }
     }
 

@@ -5,12 +5,14 @@ mod banner;
 mod check;
 mod conflate;
 mod directory;
+mod json;
 mod keeper;
 mod load;
 mod overload;
 mod shared;
 mod signals;
 mod start;
+mod when;
 mod worker;
 
 pub(crate) use assemble::plugin_runtime;

@@ -11,7 +11,7 @@ pub use reasons::{DropReasons, MAX_REASONS};
 
 pub(crate) use log_budget::{Admission, LogBudget};
 pub(crate) use metrics::{MetricError, Series, SeriesKind};
-pub(crate) use reasons::Reason;
+pub(crate) use reasons::{Reason, label};
 
 use crate::options::RuntimeOptions;
 use std::sync::Arc;
