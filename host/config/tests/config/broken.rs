@@ -388,11 +388,11 @@ fn each_is_told_where_and_what() {
         (
             "[[plugin]]\nmodule = \"a.wasm\"\nwhen = { kind = \"txt\", attribute = { tier = 1 }, json = { type = \"a\", \"/b\" = [1] }, siz = 1 }".to_owned(),
             &[
-                "3:85: unknown key `siz` (this when knows `attribute`, `direction`, `json`, `kind`, `listener`, `max_size`, `min_size`, `prefix`)",
                 r#"3:17: `kind` cannot be "txt": did you mean "text"?"#,
                 r#"3:36: the attribute "tier" must be compared with a text, not 1 (such as `attribute = { "weir.path" = "/chat" }`)"#,
                 r#"3:57: what `json` has at "/b" must be a text, a number or a truth (such as `json = { "/type" = "chat" }`)"#,
                 r#"3:57: a pointer of `json` must be like "/symbol" or "/quote/id", not "type" (RFC 6901: names with "/" before each, at most 16; "~1" is a "/" in a name, "~0" a "~")"#,
+                r#"3:85: unknown key `siz` (`when` knows `attribute`, `direction`, `json`, `kind`, `listener`, `max_size`, `min_size`, `prefix`)"#,
             ],
         ),
         (

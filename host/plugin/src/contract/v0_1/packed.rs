@@ -232,7 +232,7 @@ mod tests {
     fn packed_answers_hold_on_their_corpus() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/packed_answers");
         let entries = std::fs::read_dir(corpus).expect("the corpus is committed");
-        let mut inputs: Vec<_> = entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
+        let inputs: Vec<_> = entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
         assert!(!inputs.is_empty());
         // What is near to what is right is where it goes wrong.
         let mut seed = 1_u64;
