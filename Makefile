@@ -122,13 +122,28 @@ e2e: plugins guests peers
 	cargo test $(CHECKED) --package weir-tests
 
 # `make test` has them too, with fewer peers.
-attacks: peers
+attacks: peers guests
 	$(call say,attacks in the long form)
 	cargo build $(CHECKED) --workspace --exclude weir-tests --bin weir --tests
-	WEIR_ATTACKS=long cargo test $(CHECKED) --package weir-tests --test attacks
+	WEIR_ATTACKS=long cargo test $(CHECKED) --package weir-tests --test attacks --test misbehave --test reload
 
 # Clients and servers that we did not write.
-peers: $(VENV)/.ready target/node/.ready
+peers: $(VENV)/.ready target/node/.ready browser
+
+# A browser for WebTransport: one that is there, or Debian's. Where neither can be had, target/browser is empty, the test that needs it
+# says nothing, and this does.
+.PHONY: browser
+browser:
+	@mkdir -p target
+	@if [ -s target/browser ] && [ -x "$$(cat target/browser)" ]; then exit 0; fi; \
+	browser=$$(command -v chromium || command -v chromium-browser || command -v google-chrome || true); \
+	if [ -z "$$browser" ] && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo "there is no browser; installing Debian's chromium"; \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; \
+	  browser=$$(command -v chromium); \
+	fi; \
+	echo "$$browser" | sed '/^$$/d' > target/browser; \
+	if [ -z "$$browser" ]; then printf '\033[1;31m!! no Chromium, and no way to install it: WebTransport is NOT tested with a browser\033[0m\n' >&2; fi
 
 $(VENV)/.ready: tests/peers/requirements.txt
 	$(call say,installing Python peers into $(VENV))
@@ -173,8 +188,8 @@ heartbeats: build
 fuzz:
 	$(call say,fuzzing $(FUZZ_SECONDS) s a target)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked --quiet --root $(TOOLS) cargo-fuzz
-	@for crate in host/codec host/plugin; do cd $(CURDIR)/$$crate/fuzz && for target in $$(RUSTC_BOOTSTRAP=1 cargo fuzz list); do \
-	  RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$$target" -- -max_total_time=$(FUZZ_SECONDS); done; done
+	for crate in codec plugin recording; do (cd host/$$crate/fuzz && for target in $$(RUSTC_BOOTSTRAP=1 cargo fuzz list); do \
+	  RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$$target" -- -max_total_time=$(FUZZ_SECONDS); done); done
 
 clean:
 	cargo clean

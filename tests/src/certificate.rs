@@ -28,7 +28,12 @@ impl Authority {
 
     /// A certificate for `localhost` and 127.0.0.1, and its key, as PEM.
     pub fn issue(&self) -> (String, String) {
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        self.issue_for(Vec::new())
+    }
+
+    fn issue_for(&self, more: Vec<String>) -> (String, String) {
+        let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        names.extend(more);
         let key = KeyPair::generate().expect("a key");
         let params = CertificateParams::new(names).expect("parameters");
         (params.signed_by(&key, &self.0).expect("a certificate").pem(), key.serialize_pem())
@@ -36,7 +41,15 @@ impl Authority {
 
     /// Writes `ca.pem`, `cert.pem` and `key.pem` for a server.
     pub fn write(&self, dir: &Path) {
-        let (cert, key) = self.issue();
+        self.write_of(dir, 0);
+    }
+
+    /// The same with a certificate of at least so many bytes: what a server sends that has a chain of certificates.
+    pub fn write_of(&self, dir: &Path, bytes: usize) {
+        // 50 bytes each, and two of their encoding.
+        let names = (0..bytes / 52)
+            .map(|number| format!("{number:04}-another-name-of-the-same-server.example.org.uk"));
+        let (cert, key) = self.issue_for(names.collect());
         for (name, text) in [("ca.pem", self.pem()), ("cert.pem", cert), ("key.pem", key)] {
             fs::write(dir.join(name), text).expect("a PEM file");
         }

@@ -1,6 +1,7 @@
 //! Clients of each transport behind one face, so that one table of cases runs over all of them.
 
 use crate::PATIENCE;
+use crate::webtransport::Session;
 use anyhow::{Context, bail};
 use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
@@ -30,6 +31,10 @@ pub enum Client {
     Quic(Box<Quic>),
     /// quinn, one message a datagram.
     Datagrams(Box<Quic>),
+    /// WebTransport, one stream.
+    WebTransport(Box<Session>),
+    /// WebTransport, one message a datagram.
+    WebTransportDatagrams(Box<Session>),
 }
 
 /// A byte stream, with or without TLS.
@@ -153,6 +158,16 @@ impl Client {
         }
     }
 
+    /// WebTransport at a path, any certificate.
+    pub async fn webtransport(address: SocketAddr, path: &str) -> anyhow::Result<Self> {
+        Ok(Self::WebTransport(Box::new(Session::open(address, path, trusting_tls()).await?)))
+    }
+
+    /// WebTransport whose messages are datagrams.
+    pub async fn webtransport_datagrams(address: SocketAddr, path: &str) -> anyhow::Result<Self> {
+        Ok(Self::WebTransportDatagrams(Box::new(Session::open(address, path, trusting_tls()).await?)))
+    }
+
     /// Sends one message; as text where it is and the transport can say so.
     pub async fn send(&mut self, payload: &[u8]) -> anyhow::Result<()> {
         match self {
@@ -174,6 +189,8 @@ impl Client {
                 quic.send.write_all(payload).await?;
             }
             Self::Datagrams(quic) => quic.connection.send_datagram(Bytes::copy_from_slice(payload))?,
+            Self::WebTransport(session) => session.send(payload).await?,
+            Self::WebTransportDatagrams(session) => session.send_datagram(payload)?,
         }
         Ok(())
     }
@@ -222,6 +239,8 @@ impl Client {
                 Ok(payload) => Ok(Got::Message(payload)),
                 Err(_) => quic.end().await,
             },
+            Self::WebTransport(session) => session.take().await,
+            Self::WebTransportDatagrams(session) => session.take_datagram().await,
         }
     }
 
@@ -239,6 +258,9 @@ impl Client {
             Self::Quic(quic) | Self::Datagrams(quic) => {
                 quic.connection.close(1000u32.into(), b"");
                 quic.endpoint.wait_idle().await;
+            }
+            Self::WebTransport(session) | Self::WebTransportDatagrams(session) => {
+                session.close(1000, "").await?;
             }
         }
         Ok(())
@@ -295,14 +317,17 @@ impl Framed {
 
 /// A client configuration that takes any certificate: the gateway under test makes its own.
 pub fn trusting() -> quinn::ClientConfig {
+    over_quic(trusting_tls())
+}
+
+fn trusting_tls() -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider.clone())
+    rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("TLS 1.3 is there")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(TrustAll(provider)))
-        .with_no_client_auth();
-    over_quic(tls)
+        .with_no_client_auth()
 }
 
 /// TLS as QUIC with the protocol `weir/1` has it.

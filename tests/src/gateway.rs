@@ -79,6 +79,8 @@ impl Prepared {
             .args(&self.args)
             .current_dir(self.dir.path())
             .env("XDG_CACHE_HOME", artifact::root().join("target/test-cache"))
+            // Of its own: what one test has taken back another knows nothing of.
+            .env("XDG_STATE_HOME", self.dir.path().join("state"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -146,7 +148,8 @@ impl Gateway {
         line["address"].as_str().and_then(|text| text.parse().ok()).expect("an address")
     }
 
-    fn admin(&self) -> SocketAddr {
+    /// Where its admin server listens.
+    pub fn admin(&self) -> SocketAddr {
         let line = self.wait_for_log("admin", |line| line["message"] == "admin");
         let address = line["address"].as_str().and_then(|text| text.strip_prefix("http://"));
         address.and_then(|text| text.parse().ok()).expect("an admin address")
@@ -171,16 +174,29 @@ impl Gateway {
 
     /// The status and body of an admin page.
     pub fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.admin()).expect("the admin server");
+        Self::get_over(self.call(), path).expect("an answer")
+    }
+
+    /// A connection to the admin server, for one page: to be had before the gateway has no descriptors left.
+    pub fn call(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.admin()).expect("the admin server");
         stream.set_read_timeout(Some(crate::PATIENCE)).expect("an option");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").expect("a request");
+        stream
+    }
+
+    /// The status and body of an admin page, over a connection of [`call`](Self::call).
+    ///
+    /// # Errors
+    /// The gateway has closed it: it does not wait for ever.
+    pub fn get_over(mut stream: TcpStream, path: &str) -> std::io::Result<(u16, String)> {
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("an answer");
+        stream.read_to_end(&mut answer)?;
         let text = String::from_utf8_lossy(&answer);
-        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let (head, body) = text.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
         let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-        (status, if chunked { unchunk(body) } else { body.to_owned() })
+        Ok((status, if chunked { unchunk(body) } else { body.to_owned() }))
     }
 
     /// A scrape.
@@ -203,13 +219,31 @@ impl Gateway {
 
     /// Waits until the counters show what the test expects, and then that the ledger adds up.
     pub fn settle(&self, what: &str, fits: impl Fn(&Metrics) -> bool) -> Metrics {
+        self.settle_without(None, what, fits)
+    }
+
+    /// The same of every listener but this one.
+    pub fn settle_without(
+        &self,
+        listener: Option<&str>,
+        what: &str,
+        fits: impl Fn(&Metrics) -> bool,
+    ) -> Metrics {
         let deadline = Instant::now() + crate::PATIENCE;
-        loop {
+        // What is of no listener has an empty name.
+        let read = || {
             let metrics = self.metrics();
+            match listener {
+                Some(listener) => metrics.without(listener),
+                None => metrics,
+            }
+        };
+        loop {
+            let metrics = read();
             if fits(&metrics) && metrics.ledger().is_ok() {
                 // A scrape reads one counter after the other: what led to the last one it read may be missing from the first. The next
                 // scrape has all of it.
-                let metrics = self.metrics();
+                let metrics = read();
                 if fits(&metrics) && metrics.ledger().is_ok() {
                     return metrics;
                 }

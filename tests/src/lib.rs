@@ -6,6 +6,7 @@ pub mod artifact;
 pub mod certificate;
 pub mod client;
 pub mod command;
+pub mod forge;
 pub mod gateway;
 pub mod heartbeats;
 pub mod herd;
@@ -15,6 +16,7 @@ pub mod peer;
 pub mod process;
 pub mod raw;
 pub mod stamp;
+pub mod webtransport;
 
 pub use gateway::Gateway;
 pub use metrics::Metrics;

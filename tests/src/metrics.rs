@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// One scrape.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +60,40 @@ impl Metrics {
         self.0
             .iter()
             .any(|sample| sample.name.trim_start_matches("weir_").trim_end_matches("_total") == family)
+    }
+
+    /// What is of no listener, and of every listener but this one.
+    #[must_use]
+    pub fn without(mut self, listener: &str) -> Self {
+        self.0.retain(|sample| sample.labels.get("listener").is_none_or(|name| name != listener));
+        self
+    }
+
+    /// So long did this part of what a histogram has counted since an earlier scrape take at most: the upper bound of its bucket, over
+    /// all samples that have these labels. `None`: nothing was counted, or it is beyond the last bound.
+    pub fn quantile(
+        &self,
+        family: &str,
+        labels: &[(&str, &str)],
+        part: f64,
+        earlier: &Self,
+    ) -> Option<Duration> {
+        let family = format!("{family}_seconds_bucket");
+        let count = |bound: &str| {
+            let labels = [labels, &[("le", bound)]].concat();
+            self.sum(&family, &labels) - earlier.sum(&family, &labels)
+        };
+        let name = format!("weir_{family}");
+        let bounds: Vec<&str> = self
+            .0
+            .iter()
+            .filter(|sample| sample.name == name)
+            .filter_map(|sample| Some(sample.labels.get("le")?.as_str()))
+            .collect();
+        let rank = ((count("+Inf") as f64) * part).ceil() as u64;
+        let finite = bounds.into_iter().filter_map(|bound| Some((bound, bound.parse::<f64>().ok()?)));
+        let reached = finite.filter(|(bound, value)| value.is_finite() && rank > 0 && count(bound) >= rank);
+        reached.map(|(_, value)| Duration::from_secs_f64(value)).min()
     }
 
     /// Panics unless every message that was accepted has exactly one fate and none is under way.

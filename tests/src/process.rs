@@ -1,6 +1,6 @@
 //! What the kernel knows of a process: CPU time, memory, the cores that it may use.
 
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use std::fs;
 use std::ops::Sub;
@@ -92,6 +92,53 @@ pub fn pin(pid: u32, core: usize) {
         // One that has just ended needs none.
         let _ = sched_setaffinity(Pid::from_raw(thread), &cores);
     }
+}
+
+/// Threads of a process, apart from each other: those whose names begin so on the first core, the others on the rest. Nothing where
+/// there is one core only.
+pub fn part(pid: u32, first: &str) {
+    let Some(rest) = rest() else { return };
+    let mut core = CpuSet::new();
+    core.set(0);
+    for thread in threads(pid) {
+        let cores = if name_of(pid, thread).starts_with(first) { &core } else { &rest };
+        // One that has just ended needs none.
+        let _ = sched_setaffinity(Pid::from_raw(thread), cores);
+    }
+}
+
+/// This thread, and what it starts, on all cores but the first. Nothing where there is one core only.
+pub fn leave_first_core() {
+    if let Some(rest) = rest() {
+        sched_setaffinity(None, &rest).expect("cores that are there");
+    }
+}
+
+/// This thread, and what it starts, gives way to everybody else.
+pub fn give_way() {
+    setpriority_process(None, 19).expect("lower is always allowed");
+}
+
+/// How long threads with names that begin so have waited for a core that others had: proc(5), `schedstat`.
+pub fn waited(pid: u32, name: &str) -> Duration {
+    let of = |thread: &i32| -> Option<u64> {
+        let text = fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;
+        text.split_whitespace().nth(1)?.parse().ok()
+    };
+    let threads = threads(pid).into_iter().filter(|thread| name_of(pid, *thread).starts_with(name));
+    Duration::from_nanos(threads.filter_map(|thread| of(&thread)).sum::<u64>())
+}
+
+/// All cores but the first.
+fn rest() -> Option<CpuSet> {
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut cores = CpuSet::new();
+    (1..count).for_each(|core| cores.set(core));
+    (count > 1).then_some(cores)
+}
+
+fn name_of(pid: u32, thread: i32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/task/{thread}/comm")).unwrap_or_default()
 }
 
 /// This process on one core.

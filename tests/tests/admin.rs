@@ -165,3 +165,29 @@ fn it_can_listen_on_a_socket_file() {
     let gateway = gateway.again();
     assert!(ask(&gateway).starts_with("HTTP/1.1 200 "));
 }
+
+/// A page of a site whose name leads to the gateway's address is of the same origin for its browser.
+#[test]
+fn what_clients_say_is_not_for_web_pages() {
+    let files = [("wordfilter.wasm", artifact::plugin("wordfilter"))];
+    let gateway = Gateway::start(CONFIG, &files);
+    let ask = |head: &str| {
+        let mut stream = gateway.call();
+        write!(stream, "{head}\r\nConnection: close\r\n\r\n").expect("a request");
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).expect("an answer");
+        String::from_utf8_lossy(&line).into_owned()
+    };
+    for path in ["/v1/tap", "/v1/record?listener=tcp"] {
+        assert_eq!(ask(&format!("GET {path} HTTP/1.1\r\nHost: evil.example:7900")), "HTTP/1.1 403", "{path}");
+        let page = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:7900\r\nOrigin: http://evil.example");
+        assert_eq!(ask(&page), "HTTP/1.1 403", "{path}");
+    }
+    assert_eq!(ask("GET /v1/tap HTTP/1.1\r\nHost: 127.0.0.1:7900"), "HTTP/1.1 200");
+    assert_eq!(
+        ask("POST /v1/config/reload HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 0"),
+        "HTTP/1.1 403"
+    );
+    // What the gateway counts was shown to every name, and is.
+    assert_eq!(ask("GET /metrics HTTP/1.1\r\nHost: monitoring.example"), "HTTP/1.1 200");
+}

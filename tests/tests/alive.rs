@@ -144,6 +144,6 @@ fn a_drain_is_spread_and_tells_when_to_come_back() {
     assert!((12_000..18_000).contains(&mean), "{mean}");
     let log = gateway.log();
     let record = log.iter().find(|line| line["message"] == "session closed").expect("an access record");
-    assert_eq!((&record["reason"], &record["by"]), (&"shutdown".into(), &"gateway".into()));
+    assert_eq!((&record["reason"], &record["by"]), (&"shutdown".into(), &"operator".into()));
     assert_eq!((&record["health"], &record["inbound_bytes"]), (&"healthy".into(), &0.into()));
 }

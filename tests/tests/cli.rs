@@ -51,7 +51,6 @@ fn what_is_not_there_yet_says_so() {
     let tcp = format!("{LISTENER}protocol = \"tcp\"\n");
     let cluster = "[[cluster]]\nname = \"c\"\nprotocol = \"tcp\"\nendpoints = [\"127.0.0.1:1\"]\n";
     for (text, key) in [
-        (format!("{LISTENER}protocol = \"webtransport\""), "protocol"),
         (format!("{tcp}proxy_protocol = \"v1v2\""), "proxy_protocol"),
         (format!("{cluster}sessions = \"shared\""), "sessions"),
         (format!("{cluster}balance = \"maglev\""), "balance"),
@@ -88,6 +87,7 @@ fn what_a_start_lacks_is_one_clear_line() {
         (on(&tcp, "tcp"), vec!["\"l\"", &tcp, "in use"], false),
         (on(&tcp, "websocket"), vec!["\"l\"", &tcp, "in use"], false),
         (on(&udp, "quic"), vec!["\"l\"", &udp, "in use"], false),
+        (on(&udp, "webtransport"), vec!["\"l\"", &udp, "in use"], false),
         (admin(&format!("bind = \"{tcp}\"")), vec!["admin", &tcp, "in use"], false),
         (
             admin("bind = \"127.0.0.1:0\"\ntoken_file = \"absent\""),
@@ -247,11 +247,18 @@ fn a_new_plugin_builds_and_serves() {
     let gateway = Gateway::start(&config, &[]);
     let plugins = gateway.dir().join("plugins").display().to_string();
     fs::write(gateway.plugin_path("my_filter.toml"), "config = { longest = 5 }").unwrap();
+    let cases = dir.path().join("my-filter/tests/short.case");
+    fs::create_dir(dir.path().join("my-filter/tests")).unwrap();
+    fs::write(
+        &cases,
+        "case long ones go\nconfig {\"longest\": 5}\n> short\n= forward\n> longer\n= drop too-long\n",
+    )
+    .unwrap();
     let done = weir(dir.path(), &["plugin", "build", "my-filter", "--out", &plugins]);
     assert_eq!(done.code, 0, "{}", done.err);
     let built = gateway.plugin_path("my_filter.wasm").display().to_string();
     let done = weir(dir.path(), &["plugin", "inspect", &built]);
-    for part in ["my-filter 0.1.0", "weir:plugin ", "no grants", "\"longest\"", "inbound"] {
+    for part in ["my-filter 0.1.0", "weir:plugin ", "no grants", "\"longest\"", "inbound", "cases       1"] {
         assert!(done.code == 0 && done.out.contains(part), "no {part:?} in {}{}", done.out, done.err);
     }
     let json: serde_json::Value =
@@ -265,6 +272,13 @@ fn a_new_plugin_builds_and_serves() {
     assert_eq!(done.out, "short\nlast\n", "{}", done.err);
     let metrics = gateway.settle("all seen", |metrics| metrics.sum("messages_received", &[]) == 3);
     assert_eq!(metrics.sum("messages_dropped", &[("reason", "plugin")]), 1);
+
+    let done = weir(dir.path(), &["plugin", "test", "my-filter"]);
+    assert!(done.code == 0 && done.out.contains("ok      long ones go"), "{}{}", done.out, done.err);
+    fs::write(&cases, "case wrong\n> short\n= drop too-short\n").unwrap();
+    let done = weir(dir.path(), &["plugin", "test", &built, &cases.display().to_string()]);
+    let told = "FAILED  wrong: line 2, `> short`: expected `drop too-short`, got `forward`";
+    assert!(done.code == 1 && done.out.contains(told), "{}{}", done.out, done.err);
 
     let refused = weir(dir.path(), &["plugin", "inspect", "my-filter/Cargo.toml"]);
     assert_eq!((refused.code, refused.complaints().len()), (1, 1), "{}", refused.err);

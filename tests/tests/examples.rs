@@ -105,6 +105,40 @@ fn telemetry() {
     }
 }
 
+/// The page in a browser.
+#[test]
+fn webtransport() {
+    let browser = fs::read_to_string(artifact::root().join("target/browser"));
+    let browser = browser.expect("target/browser is there; run: make peers");
+    if browser.trim().is_empty() {
+        // `make peers` has said so, in red.
+        eprintln!("there is no browser and none could be installed: NOT tested");
+        return;
+    }
+    let _ports = fixed_ports();
+    plugins("webtransport", &[]);
+    let mut gateway = start("webtransport/weir.toml");
+    let made = gateway.wait_for_log("a certificate", |line| line["sha256_base64"].is_string());
+    let page = example("webtransport/index.html").display().to_string();
+    let hash = made["sha256_base64"].as_str().unwrap();
+    let browser = Peer::start("webtransport_browser.mjs", &[browser.trim(), &page, hash]);
+    let said = browser.said();
+    assert_eq!(said["wrong"], serde_json::json!([false, false]));
+    let metrics = gateway.settle("echoes", |metrics| metrics.sum("messages_delivered", &[]) == 3);
+    assert_eq!(metrics.sum("messages_received", &[]), 3);
+    assert_eq!(metrics.sum("sessions_closed", &[("reason", "protocol")]), 2, "another path, another origin");
+    let ended = gateway.wait_for_log("the page's code", |line| line["code"] == 4000);
+    assert_eq!((&ended["reason"], &ended["said"]), (&"client".into(), &"that was all".into()));
+    gateway.signal("TERM");
+    let lines = browser.finish()["lines"].as_array().unwrap().clone();
+    let lines: Vec<_> = lines.iter().filter_map(|line| line.as_str()).collect();
+    assert!(lines.last().unwrap().starts_with("closed: 1001 gateway is going away"), "{lines:?}");
+    if said["knowsDraining"] == true {
+        assert!(lines.contains(&"draining"), "{lines:?}");
+    }
+    assert_eq!(gateway.wait().code(), Some(0));
+}
+
 #[test]
 fn what_the_quickstart_copies_is_accepted() {
     let dir = tempfile::tempdir().unwrap();

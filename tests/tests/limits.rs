@@ -47,14 +47,20 @@ name = "quic"
 protocol = "quic"
 route = "echo"
 limits = { messages_per_second = 100 }
+[[listener]]
+name = "wt"
+protocol = "webtransport"
+route = "echo"
+limits = { messages_per_second = 100 }
 "#,
     );
-    for listener in ["tcp", "ws", "quic"] {
+    for listener in ["tcp", "ws", "quic", "wt"] {
         let address = gateway.address(listener);
         let client = match listener {
             "tcp" => Client::tcp(address, u32be()).await,
             "ws" => Client::websocket(address, "/").await,
-            _ => Client::quic(address).await,
+            "quic" => Client::quic(address).await,
+            _ => Client::webtransport(address, "/").await,
         };
         let mut client = client.unwrap();
         let began = Instant::now();
@@ -68,9 +74,9 @@ limits = { messages_per_second = 100 }
         let took = began.elapsed();
         assert!(took > Duration::from_millis(1_900), "{listener}: {took:?}");
     }
-    let metrics = gateway.settle("all", |metrics| metrics.sum("messages_delivered", &[]) == 3 * MESSAGES);
+    let metrics = gateway.settle("all", |metrics| metrics.sum("messages_delivered", &[]) == 4 * MESSAGES);
     assert_eq!(metrics.sum("messages_dropped", &[]), 0, "{metrics}");
-    for listener in ["tcp", "ws", "quic"] {
+    for listener in ["tcp", "ws", "quic", "wt"] {
         assert!(metrics.sum("rate_pauses", &[("listener", listener)]) > 0, "{listener}: {metrics}");
     }
 }
@@ -273,6 +279,11 @@ name = "quic"
 protocol = "quic"
 route = "echo"
 limits = { connections_per_client = 3 }
+[[listener]]
+name = "wt"
+protocol = "webtransport"
+route = "echo"
+limits = { connections_per_client = 3 }
 "#,
     );
     let refused = |listener: &str| {
@@ -322,6 +333,19 @@ limits = { connections_per_client = 3 }
     }
     assert!(Client::quic(quic).await.is_err());
     assert_eq!(refused("quic"), 1);
+
+    let wt = gateway.address("wt");
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = Client::webtransport(wt, "/").await.unwrap();
+        client.send(b"x").await.unwrap();
+        assert_eq!(client.message().await.unwrap(), "x");
+        clients.push(client);
+    }
+    // It is told so.
+    let error = format!("{:#}", Client::webtransport(wt, "/").await.unwrap_err());
+    assert!(error.contains("503"), "{error}");
+    assert_eq!(refused("wt"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -125,16 +125,22 @@ name = "quic"
 protocol = "quic"
 limits = { connections = 3 }
 route = "echo"
+[[listener]]
+name = "wt"
+protocol = "webtransport"
+limits = { connections = 3 }
+route = "echo"
 "#,
     );
     let mut delivered = 0;
-    for listener in ["tcp", "ws", "quic"] {
+    for listener in ["tcp", "ws", "quic", "wt"] {
         let open = || async {
             let address = gateway.address(listener);
             let mut client = match listener {
                 "tcp" => Client::tcp(address, u32be()).await?,
                 "ws" => Client::websocket(address, "/").await?,
-                _ => Client::quic(address).await?,
+                "quic" => Client::quic(address).await?,
+                _ => Client::webtransport(address, "/").await?,
             };
             client.send(b"let me in").await?;
             client.message().await?;

@@ -65,6 +65,45 @@ fn aioquic() {
 }
 
 #[test]
+fn aioquic_with_webtransport() {
+    let gateway = echo(&[("wt", "protocol = \"webtransport\"\npath = \"/wt\"".into())]);
+    let said = Peer::run("webtransport_client.py", &[&gateway.address("wt").port().to_string(), "/wt"]);
+    assert_eq!((&said["second"], &said["plain"]), (&json!(429), &json!(405)));
+    assert_eq!(said["end"], 0x100, "H3_NO_ERROR");
+    let refused = [404, 403, 405, 501, 431, 431, 400].map(|status| json!([status, 0x100]));
+    assert_eq!(said["refused"], json!(refused));
+    assert_eq!(said["too_long"], json!([1009, "message longer than the limit"]));
+    let (unexpected, critical, creation) = (0x105, 0x104, 0x103);
+    assert_eq!(
+        said["broken"],
+        json!([unexpected, unexpected, unexpected, critical, creation, unexpected, 0x10e, 0x33])
+    );
+    let metrics = settled(&gateway, "wt", said["echoed"].as_u64().unwrap());
+    let closed = |reason| metrics.sum("sessions_closed", &[("reason", reason)]);
+    assert_eq!(["client", "message_too_long", "protocol"].map(closed), [1, 1, 7 + 8]);
+    let ended = gateway.wait_for_log("the client's code", |line| line["code"] == 4242);
+    assert_eq!((&ended["reason"], &ended["said"]), (&json!("client"), &json!("that was all")));
+    let opened = gateway.wait_for_log("the session", |line| line["message"] == "session opened");
+    assert_eq!(opened["transport"], "webtransport");
+}
+
+#[test]
+fn a_session_of_aioquic_is_told_that_the_gateway_goes() {
+    let config = format!(
+        "{ADMIN}[[listener]]\nname = \"wt\"\nbind = \"127.0.0.1:0\"\nprotocol = \"webtransport\"\nroute = \"echo\"\n\
+         [runtime]\ndrain = {{ ready_delay = \"0s\", retry = \"0s\" }}\n"
+    );
+    let mut gateway = Gateway::start(&config, &[]);
+    let port = gateway.address("wt").port().to_string();
+    let peer = Peer::start("webtransport_client.py", &[&port, "/", "drain"]);
+    assert_eq!(peer.said()["ready"], true);
+    gateway.signal("TERM");
+    let said = peer.finish();
+    assert_eq!(said["capsules"], json!([[0x78ae, "", ""], [0x2843, "000003e9", "gateway is going away"]]));
+    assert_eq!(gateway.wait().code(), Some(0));
+}
+
+#[test]
 fn plain_sockets_with_frames_by_hand() {
     let length = |prefix, max| format!("type = \"length\", prefix = \"{prefix}\", max = {max}");
     let framings = [

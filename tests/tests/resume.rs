@@ -23,6 +23,11 @@ protocol = "quic"
 route = "group:room"
 resume = { scope = "all" }
 [[listener]]
+name = "wt"
+protocol = "webtransport"
+route = "group:room"
+resume = { scope = "all" }
+[[listener]]
 name = "plain"
 protocol = "websocket"
 route = "group:room"
@@ -84,7 +89,7 @@ fn returned(metrics: &Metrics, outcome: &str) -> u64 {
 #[tokio::test]
 async fn every_message_is_had_once_over_all_transports_and_workers() {
     let gateway = gateway("");
-    let addresses = ["ws", "tcp", "quic"].map(|name| gateway.address(name));
+    let addresses = ["ws", "tcp", "quic", "wt"].map(|name| gateway.address(name));
     let mut speaker = Client::websocket(gateway.address("plain"), "/").await.unwrap();
     let mut first = websocket(addresses[0]).await;
     let mut welcome = hello(&mut first, None).await;
@@ -101,14 +106,18 @@ async fn every_message_is_had_once_over_all_transports_and_workers() {
                 heard += 1;
             }
             if part == 5 && round % 2 == 0 && !matches!(listener, Some(Client::Quic(_))) {
+                if let Some(Client::WebTransport(session)) = &listener {
+                    session.vanish().await;
+                }
                 listener = None;
                 gateway.settle("parted", |metrics| metrics.sum("sessions_away", &[]) == 1);
             }
         }
         // Every other time it is back before anybody has noticed that it was gone.
-        let mut next = match round % 3 {
+        let mut next = match round % 5 {
             0 => Client::tcp(addresses[1], u32be()).await.unwrap(),
             1 => Client::quic(addresses[2]).await.unwrap(),
+            2 | 3 => Client::webtransport(addresses[3], "/").await.unwrap(),
             _ => websocket(addresses[0]).await,
         };
         let again = hello(&mut next, Some((&welcome, heard))).await;
@@ -232,8 +241,15 @@ async fn the_former_connection_is_told_that_it_is_taken_over() {
     let mut third = websocket(gateway.address("ws")).await;
     assert_eq!(hello(&mut third, Some((&again, 0))).await.get("resumed"), "true");
     assert_eq!(second.next().await.unwrap(), Got::End(1000));
+    let mut fourth = Client::webtransport(gateway.address("wt"), "/").await.unwrap();
+    let there = hello(&mut fourth, Some((&again, 0))).await;
+    assert_eq!(there.get("resumed"), "true");
+    assert_eq!(third.next().await.unwrap(), Got::End(1000));
+    let mut fifth = Client::tcp(gateway.address("tcp"), u32be()).await.unwrap();
+    assert_eq!(hello(&mut fifth, Some((&there, 0))).await.get("resumed"), "true");
+    assert_eq!(fourth.next().await.unwrap(), Got::End(1000));
     let metrics = gateway.settle("one", |metrics| metrics.sum("sessions", &[]) == 1);
-    assert_eq!(metrics.sum("sessions_closed", &[("reason", "moved")]), 2, "{metrics}");
+    assert_eq!(metrics.sum("sessions_closed", &[("reason", "moved")]), 4, "{metrics}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use weir_codec::Framing;
 use weir_codec::framing::Prefix;
 use weir_tests::certificate::Authority;
 use weir_tests::client::{Client, over_quic, u32be};
+use weir_tests::webtransport::Session;
 use weir_tests::{Gateway, artifact};
 
 /// What must become of a message.
@@ -117,6 +118,9 @@ fn ways() -> Vec<Way> {
     ways.push(other("websocket", "protocol = \"websocket\"", max));
     ways.push(other("quic", "protocol = \"quic\"\nkind = \"text\"", max));
     ways.push(other("datagrams", "protocol = \"quic\"\nkind = \"text\"", 1_000));
+    let webtransport = "protocol = \"webtransport\"\nkind = \"text\"";
+    ways.push(other("webtransport", webtransport, max));
+    ways.push(other("webtransport-datagrams", webtransport, 1_000));
     ways
 }
 
@@ -132,6 +136,8 @@ impl Way {
             (_, Some(framing)) => Client::tcp(address, framing.clone()).await,
             ("websocket", _) => Client::websocket(address, "/").await,
             ("quic", _) => Client::quic(address).await,
+            ("webtransport", _) => Client::webtransport(address, "/").await,
+            ("webtransport-datagrams", _) => Client::webtransport_datagrams(address, "/").await,
             _ => Client::datagrams(address).await,
         };
         client.unwrap_or_else(|error| panic!("{}: {error:#}", self.name))
@@ -278,7 +284,7 @@ async fn bytes_that_are_no_text_pass_a_chain_of_text_plugins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tls_wss_and_quic_with_a_certificate_of_an_authority() {
+async fn tls_wss_quic_and_webtransport_with_a_certificate_of_an_authority() {
     let config = r#"
 [admin]
 bind = "127.0.0.1:0"
@@ -306,6 +312,12 @@ bind = "127.0.0.1:0"
 protocol = "quic"
 tls = { cert = "cert.pem", key = "key.pem" }
 route = "echo"
+[[listener]]
+name = "webtransport"
+bind = "127.0.0.1:0"
+protocol = "webtransport"
+tls = { cert = "cert.pem", key = "key.pem" }
+route = "echo"
 "#;
     let authority = Authority::default();
     let gateway = Gateway::prepare(config, &[("passthrough.wasm", artifact::plugin("passthrough"))])
@@ -318,6 +330,9 @@ route = "echo"
         Client::tls(at("mutual"), u32be(), authority.client(true)).await.unwrap(),
         Client::wss(at("wss"), "/", authority.client(false)).await.unwrap(),
         Client::quic_trusting(at("quic"), over_quic(authority.client(false))).await.unwrap(),
+        Client::WebTransport(Box::new(
+            Session::open(at("webtransport"), "/", authority.client(false)).await.unwrap(),
+        )),
     ] {
         for message in [&b"over TLS"[..], &big] {
             client.send(message).await.unwrap();
@@ -331,16 +346,44 @@ route = "echo"
         Client::tls(at(listener), u32be(), stranger.client(false)).await.unwrap_err();
     }
     Client::quic_trusting(at("quic"), over_quic(stranger.client(false))).await.unwrap_err();
+    Session::open(at("webtransport"), "/", stranger.client(false)).await.unwrap_err();
     // In TLS 1.3 the client has finished before the server looks at the certificate that is missing.
     if let Ok(mut client) = Client::tls(at("mutual"), u32be(), authority.client(false)).await {
         let _ = client.send(b"let me in").await;
         client.message().await.unwrap_err();
     }
     let metrics = gateway.settle("ends and refused handshakes", |metrics| {
-        metrics.sum("sessions_closed", &[("reason", "client")]) == 4
+        metrics.sum("sessions_closed", &[("reason", "client")]) == 5
             && metrics.sum("sessions_closed", &[("listener", "mutual"), ("reason", "protocol")]) == 1
-            && metrics.sum("sessions_closed", &[]) >= 7
+            && metrics.sum("sessions_closed", &[]) >= 8
     });
-    assert_eq!(metrics.sum("sessions_opened", &[]), 4);
-    assert_eq!(metrics.sum("messages_delivered", &[]), 8);
+    assert_eq!(metrics.sum("sessions_opened", &[]), 5);
+    assert_eq!(metrics.sum("messages_delivered", &[]), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_see_where_a_webtransport_session_came_from() {
+    let config = r#"
+[admin]
+bind = "127.0.0.1:0"
+[[plugin]]
+module = "enrich.wasm"
+config.fields = { over = { attribute = "weir.transport" }, at = { attribute = "weir.path" }, alpn = { attribute = "weir.tls.alpn" } }
+[[listener]]
+name = "wt"
+bind = "127.0.0.1:0"
+protocol = "webtransport"
+path = "/room"
+kind = "text"
+chain = ["enrich"]
+route = "echo"
+"#;
+    let gateway = Gateway::start(config, &shipped());
+    let mut client = Client::webtransport(gateway.address("wt"), "/room?token=a%20b").await.unwrap();
+    client.send(b"{}").await.unwrap();
+    let seen = r#"{"alpn":"h3","at":"/room?token=a%20b","over":"webtransport"}"#;
+    assert_eq!(client.message().await.unwrap(), seen);
+    client.close().await.unwrap();
+    let error = Client::webtransport(gateway.address("wt"), "/room/").await.unwrap_err();
+    assert!(format!("{error:#}").contains("404"), "{error:#}");
 }

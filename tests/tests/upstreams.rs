@@ -298,7 +298,7 @@ async fn a_service_that_accepts_and_never_reads_ends_its_sessions() {
     assert_eq!(metrics.sum("upstream_connections_closed", &[("reason", "upstream_timeout")]), 1, "{metrics}");
     assert!(began.elapsed() >= end.max(Duration::from_secs(2)), "{:?}", began.elapsed());
     let line = gateway.wait_for_log("its end", |line| line["reason"] == "upstream_timeout");
-    assert_eq!((&line["code"], &line["by"]), (&1014.into(), &"upstream".into()));
+    assert_eq!((&line["code"], &line["by"]), (&1014.into(), &"gateway".into()));
     drop((client, deaf));
     let metrics = gateway.settle("all gone", |metrics| metrics.sum("connections", &[]) == 0);
     let received = metrics.sum("messages_received", &[]);

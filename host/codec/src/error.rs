@@ -56,6 +56,10 @@ pub enum WireError {
     /// RFC 6455 broken; the text says which rule. Close code 1002.
     #[error("WebSocket: {0}")]
     WebSocket(&'static str),
+    /// RFC 9114 broken, or what is built on it; the text says which rule. The connection is closed with HTTP/3's own code; where a
+    /// session is told, close code 1002.
+    #[error("HTTP/3: {0}")]
+    Http3(&'static str),
 }
 
 impl WireError {

@@ -16,6 +16,7 @@ pub mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod heartbeat;
+pub mod http3;
 pub mod session;
 mod utf8;
 pub mod websocket;

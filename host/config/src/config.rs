@@ -4,6 +4,7 @@ use crate::cluster::Cluster;
 use crate::listener::Listener;
 use crate::overload::Overload;
 use crate::plugin::{Binding, Plugins};
+use crate::tap::Tap;
 use crate::words::{LogAccess, LogFormat, LogLevel};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ pub struct Config {
     pub overload: Overload,
     /// Where metrics, health and the admin API are served.
     pub admin: Admin,
+    /// What `weir tap` may show of messages.
+    pub tap: Tap,
     /// What is logged, and how.
     pub log: Log,
     /// Where plugins come from.

@@ -20,9 +20,11 @@ mod plugin;
 mod raw;
 #[cfg(test)]
 mod reference;
+mod rollout;
 mod schema;
 mod shape;
 mod source;
+mod tap;
 mod validate;
 mod value;
 mod words;
@@ -36,6 +38,8 @@ pub use listener::{ChainSpec, Listener, Pointer, Protocol, Resume, RouteSpec, Tl
 pub use load::{load, sidecar};
 pub use overload::{MemoryLimit, Overload, Steps};
 pub use plugin::{Binding, Cache, PluginSettings, Plugins, When};
+pub use rollout::{Pin, Rollback, Rollout};
 pub use schema::schema;
+pub use tap::Tap;
 pub use weir_codec::{Framing, Prefix};
 pub use words::{Balance, Compression, Grant, LogAccess, LogFormat, LogLevel};

@@ -15,7 +15,7 @@ pub struct Listener {
     pub bind: SocketAddr,
     /// What is spoken there.
     pub protocol: Protocol,
-    /// `None`: plain, or for QUIC (then `bind` is loopback) a self-signed certificate made at start.
+    /// `None`: plain, or for QUIC and WebTransport (then `bind` is loopback) a self-signed certificate made at start.
     pub tls: Option<TlsFiles>,
     /// The bindings that its messages meet.
     pub chain: ChainSpec,
@@ -23,7 +23,7 @@ pub struct Listener {
     pub route: RouteSpec,
     /// Groups that each session is in from the beginning.
     pub join: Vec<String>,
-    /// What a session may use. `message` bounds WebSocket and QUIC; over TCP it equals the framing's maximum.
+    /// What a session may use. `message` bounds all but TCP; over TCP it equals the framing's maximum.
     pub limits: Limits,
     /// Where a payload says what it is about; present whenever the limits conflate.
     pub conflate: Option<Pointer>,
@@ -53,6 +53,18 @@ pub struct Resume {
 pub struct Pointer(pub(crate) Vec<String>);
 
 impl Pointer {
+    /// Deeper documents are not looked into.
+    const DEPTH: usize = 16;
+    /// What is right, for whoever wrote something else.
+    pub const HELP: &str =
+        "RFC 6901: names with \"/\" before each, at most 16; \"~1\" is a \"/\" in a name, \"~0\" a \"~\"";
+
+    /// Reads a pointer. `None`: it is none (RFC 6901, section 3), or the document itself, or deeper than 16.
+    pub fn parse(text: &str) -> Option<Self> {
+        let names: Option<Vec<String>> = text.strip_prefix('/')?.split('/').map(unescape).collect();
+        names.filter(|names| names.len() <= Self::DEPTH).map(Self)
+    }
+
     /// The names, or numbers, on the way: at least one.
     pub fn tokens(&self) -> &[String] {
         &self.0
@@ -86,6 +98,22 @@ pub enum Protocol {
         /// Of every message.
         kind: Kind,
     },
+    /// WebTransport over HTTP/3.
+    WebTransport {
+        /// Of the request for a session; begins with `/`.
+        path: String,
+        /// As for WebSocket.
+        origins: Vec<String>,
+        /// Of every message.
+        kind: Kind,
+    },
+}
+
+impl Protocol {
+    /// Whether it is spoken over UDP, by QUIC, which is always encrypted.
+    pub const fn is_quic(&self) -> bool {
+        matches!(self, Self::Quic { .. } | Self::WebTransport { .. })
+    }
 }
 
 /// The files of a TLS server. None has been opened yet.
@@ -121,4 +149,39 @@ pub enum RouteSpec {
     Echo,
     /// Nowhere, counted.
     Drop,
+}
+
+/// RFC 6901, section 4. `None`: a `~` that escapes nothing.
+fn unescape(token: &str) -> Option<String> {
+    let mut parts = token.split('~');
+    let mut plain = parts.next()?.to_owned();
+    for part in parts {
+        let (escaped, rest) = part.split_at_checked(1)?;
+        plain.push(match escaped {
+            "0" => '~',
+            "1" => '/',
+            _ => return None,
+        });
+        plain.push_str(rest);
+    }
+    Some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unescape;
+
+    #[test]
+    fn names_are_unescaped_as_the_rfc_says() {
+        for (token, plain) in [
+            ("", Some("")),
+            ("a~1b", Some("a/b")),
+            ("~01", Some("~1")),
+            ("~", None),
+            ("a~2", None),
+            ("~ü", None),
+        ] {
+            assert_eq!(unescape(token).as_deref(), plain, "{token}");
+        }
+    }
 }

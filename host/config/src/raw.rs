@@ -1,18 +1,22 @@
 //! The file as it is written. These types are the schema too: their comments are the reference page.
 
 mod overload;
+mod rollout;
+mod tap;
 mod when;
 
 pub(crate) use overload::Overload;
+pub(crate) use rollout::{Rollback, RolloutValue};
+pub(crate) use tap::Tap;
 pub(crate) use when::When;
 
 use crate::field::{Chain, Field, List};
 use crate::json::Json;
-use crate::value::{Size, Time, WorkerCount};
+use crate::value::{Sha256, Size, Time, WorkerCount};
 use crate::words::{
     Balance, ClusterWord, Compression, DegradedWord, FailureWord, FramingWord, Grant, HeartbeatWord,
-    KindWord, ListenerWord, LogAccess, LogFormat, LogLevel, PrefixWord, ProxyWord, RateWord, SessionsWord,
-    SlowWord,
+    KindWord, ListenerWord, LogAccess, LogFormat, LogLevel, PinWord, PrefixWord, ProxyWord, RateWord,
+    SessionsWord, SlowWord,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -30,6 +34,8 @@ pub(crate) struct File {
     pub(crate) overload: Overload,
     /// Metrics, health and the admin API.
     pub(crate) admin: Admin,
+    /// What `weir tap` may show of messages.
+    pub(crate) tap: Tap,
     /// Log lines.
     pub(crate) log: Log,
     /// Where plugins come from, and what they may use.
@@ -113,6 +119,26 @@ pub(crate) struct Plugins {
     /// Where compiled modules are kept: "auto" (a private directory of the user's cache), "off", or a private directory.
     #[schemars(extend("default" = "auto"))]
     pub(crate) cache: Field<String>,
+    /// Where it is kept what must be known after a restart, such as versions that were taken back: "auto" (a directory of the user's
+    /// state, one for each plugin directory), "off", or a directory.
+    #[schemars(extend("default" = "auto"))]
+    pub(crate) state: Field<String>,
+    /// Public keys (minisign) of those who may sign plugins: every file then needs its signature beside it, as `NAME.wasm.minisig`.
+    /// Left out: signatures are not looked at.
+    #[schemars(with = "Vec<String>", extend("default" = []))]
+    pub(crate) signed_by: List<String>,
+    /// The largest file that is looked at, from 1 KiB to 1 GiB.
+    #[schemars(extend("default" = "32MiB"))]
+    pub(crate) max_module: Field<Size>,
+    /// For how long a file may be read and compiled, from 100 ms to an hour. That is done in a process of its own.
+    #[schemars(extend("default" = "60s"))]
+    pub(crate) compile_time: Field<Time>,
+    /// How much memory that process may take, from 64 MiB to 64 GiB.
+    #[schemars(extend("default" = "512MiB"))]
+    pub(crate) compile_memory: Field<Size>,
+    /// For how long a plugin is remembered whose file is gone and which no chain names, with its keys and values; from 1 s to 30 days.
+    #[schemars(extend("default" = "1h"))]
+    pub(crate) forget_after: Field<Time>,
     /// For every binding that does not say otherwise.
     pub(crate) defaults: Defaults,
 }
@@ -128,6 +154,15 @@ pub(crate) struct Defaults {
     /// Of each call, from 1 ms to 10 s.
     #[schemars(extend("default" = "10ms"))]
     pub(crate) deadline: Field<Time>,
+    /// Native stack of a call, from 64 KiB to 1 MiB; rounded up to a multiple of 64 KiB.
+    #[schemars(extend("default" = "512KiB"))]
+    pub(crate) stack: Field<Size>,
+    /// Table elements of an instance, at most 10,000,000.
+    #[schemars(extend("default" = 100_000))]
+    pub(crate) max_table: Field<u64>,
+    /// Calls of the host by one call, from 1 to 100,000,000.
+    #[schemars(extend("default" = 10_000))]
+    pub(crate) max_host_calls: Field<u64>,
     /// Payloads and effects of one call together, at most 256 MiB.
     #[schemars(extend("default" = "256KiB"))]
     pub(crate) max_output: Field<Size>,
@@ -137,12 +172,42 @@ pub(crate) struct Defaults {
     /// Log lines a second, at most 100,000.
     #[schemars(extend("default" = 100))]
     pub(crate) log_rate: Field<u64>,
+    /// Bytes of the key-value store, with 96 for each key; at most 64 GiB.
+    #[schemars(extend("default" = "64MiB"))]
+    pub(crate) kv_bytes: Field<Size>,
+    /// Keys of the key-value store, at most 1,000,000,000.
+    #[schemars(extend("default" = 1_000_000))]
+    pub(crate) kv_keys: Field<u64>,
+    /// Bytes of messages that it holds on one worker, at most 4 GiB. A message that it wants to hold beyond that meets `on_failure`.
+    #[schemars(extend("default" = "16MiB"))]
+    pub(crate) max_held: Field<Size>,
+    /// Linear memory from which on an instance is renewed between two calls, from 64 KiB to 4 GiB. Left out: three quarters of
+    /// `memory`.
+    pub(crate) renew_memory: Field<Size>,
+    /// Calls after which an instance is renewed, at least 1.
+    #[schemars(extend("default" = 10_000_000))]
+    pub(crate) renew_calls: Field<u64>,
+    /// Failures in a row on one worker after which no worker tries again until there is another file or config; at most 1,000; 0: never.
+    #[schemars(extend("default" = 8))]
+    pub(crate) quarantine: Field<u64>,
     /// What becomes of a message that the plugin fails on: "closed" drops it, "open" forwards it as it was, "close" closes the session.
     #[schemars(extend("default" = "closed"))]
     pub(crate) on_failure: Field<FailureWord>,
     /// Capabilities beyond log, clock, attributes and metrics, which every plugin has.
     #[schemars(with = "Vec<Grant>", extend("default" = []))]
     pub(crate) grants: List<Grant>,
+    /// Whom a new version meets at first: "all", or a share of the sessions for some time, such as `{ canary = "5%", for = "30s" }`.
+    #[schemars(extend("default" = "all"))]
+    pub(crate) rollout: Field<RolloutValue>,
+    /// "session": a session stays with the version that it began with, for `pin_drain` after that was replaced. "off": its next message
+    /// meets the new one.
+    #[schemars(extend("default" = "off"))]
+    pub(crate) pin: Field<PinWord>,
+    /// For how long after it was replaced a version serves the sessions that began with it, from a second to a day.
+    #[schemars(extend("default" = "10m"))]
+    pub(crate) pin_drain: Field<Time>,
+    /// When a new version is taken back.
+    pub(crate) rollback: Rollback,
 }
 
 /// A binding: one use of a plugin.
@@ -154,6 +219,8 @@ pub(crate) struct Plugin {
     pub(crate) name: Field<String>,
     /// The plugin's file, from `[plugins] dir`.
     pub(crate) module: Field<String>,
+    /// SHA-256 of the only file that is taken, in hexadecimal, as `sha256sum` prints it. Left out: any.
+    pub(crate) sha256: Field<Sha256>,
     /// Given to the plugin as JSON, after it has passed the plugin's own schema. Dates become strings.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>", extend("default" = {}))]
     pub(crate) config: Field<Json>,
@@ -166,12 +233,39 @@ pub(crate) struct Plugin {
     pub(crate) memory: Field<Size>,
     /// Of each call.
     pub(crate) deadline: Field<Time>,
+    /// Native stack of a call.
+    pub(crate) stack: Field<Size>,
+    /// Table elements of an instance.
+    pub(crate) max_table: Field<u64>,
+    /// Calls of the host by one call.
+    pub(crate) max_host_calls: Field<u64>,
     /// Payloads and effects of one call together.
     pub(crate) max_output: Field<Size>,
     /// Effects of one call.
     pub(crate) max_effects: Field<u64>,
     /// Log lines a second.
     pub(crate) log_rate: Field<u64>,
+    /// Whom a new version meets at first: "all", or a share of the sessions for some time, such as `{ canary = "5%", for = "30s" }`.
+    pub(crate) rollout: Field<RolloutValue>,
+    /// "session": a session stays with the version that it began with, for `pin_drain` after that was replaced. "off": its next message
+    /// meets the new one.
+    pub(crate) pin: Field<PinWord>,
+    /// For how long after it was replaced a version serves the sessions that began with it, from a second to a day.
+    pub(crate) pin_drain: Field<Time>,
+    /// When a new version is taken back.
+    pub(crate) rollback: Rollback,
+    /// Bytes of the key-value store.
+    pub(crate) kv_bytes: Field<Size>,
+    /// Keys of the key-value store.
+    pub(crate) kv_keys: Field<u64>,
+    /// Bytes of messages that it holds on one worker.
+    pub(crate) max_held: Field<Size>,
+    /// Linear memory from which on an instance is renewed.
+    pub(crate) renew_memory: Field<Size>,
+    /// Calls after which an instance is renewed.
+    pub(crate) renew_calls: Field<u64>,
+    /// Failures in a row after which no worker tries again.
+    pub(crate) quarantine: Field<u64>,
     /// Which messages it is called for; all of this must hold. Left out: for all of the plugin's directions.
     #[schemars(with = "When")]
     pub(crate) when: Option<Spanned<When>>,
@@ -183,6 +277,8 @@ pub(crate) struct Plugin {
 #[serde(default)]
 #[schemars(deny_unknown_fields, inline)]
 pub(crate) struct Settings {
+    /// SHA-256 of the only file that is taken, in hexadecimal, as `sha256sum` prints it. Left out: any.
+    pub(crate) sha256: Field<Sha256>,
     /// Given to the plugin as JSON, after it has passed the plugin's own schema.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub(crate) config: Field<Json>,
@@ -195,12 +291,39 @@ pub(crate) struct Settings {
     pub(crate) memory: Field<Size>,
     /// Of each call.
     pub(crate) deadline: Field<Time>,
+    /// Native stack of a call.
+    pub(crate) stack: Field<Size>,
+    /// Table elements of an instance.
+    pub(crate) max_table: Field<u64>,
+    /// Calls of the host by one call.
+    pub(crate) max_host_calls: Field<u64>,
     /// Payloads and effects of one call together.
     pub(crate) max_output: Field<Size>,
     /// Effects of one call.
     pub(crate) max_effects: Field<u64>,
     /// Log lines a second.
     pub(crate) log_rate: Field<u64>,
+    /// Whom a new version meets at first: "all", or a share of the sessions for some time, such as `{ canary = "5%", for = "30s" }`.
+    pub(crate) rollout: Field<RolloutValue>,
+    /// "session": a session stays with the version that it began with, for `pin_drain` after that was replaced. "off": its next message
+    /// meets the new one.
+    pub(crate) pin: Field<PinWord>,
+    /// For how long after it was replaced a version serves the sessions that began with it, from a second to a day.
+    pub(crate) pin_drain: Field<Time>,
+    /// When a new version is taken back.
+    pub(crate) rollback: Rollback,
+    /// Bytes of the key-value store.
+    pub(crate) kv_bytes: Field<Size>,
+    /// Keys of the key-value store.
+    pub(crate) kv_keys: Field<u64>,
+    /// Bytes of messages that it holds on one worker.
+    pub(crate) max_held: Field<Size>,
+    /// Linear memory from which on an instance is renewed.
+    pub(crate) renew_memory: Field<Size>,
+    /// Calls after which an instance is renewed.
+    pub(crate) renew_calls: Field<u64>,
+    /// Failures in a row after which no worker tries again.
+    pub(crate) quarantine: Field<u64>,
     /// Which messages it is called for; all of this must hold. Left out: for all of the plugin's directions.
     #[schemars(with = "When")]
     pub(crate) when: Option<Spanned<When>>,
@@ -220,17 +343,17 @@ pub(crate) struct Listener {
     /// tcp: how bytes become frames. Left out: `{ type = "length", prefix = "u32be", max = "1MiB" }`.
     #[schemars(with = "Framing")]
     pub(crate) framing: Option<Spanned<Framing>>,
-    /// tcp and quic: what messages are. WebSocket frames and checked framing say it themselves.
+    /// tcp, quic and webtransport: what messages are. WebSocket frames and checked framing say it themselves.
     #[schemars(extend("default" = "binary"))]
     pub(crate) kind: Field<KindWord>,
     /// PROXY protocol before the first byte.
     #[schemars(extend("default" = "off"))]
     pub(crate) proxy_protocol: Field<ProxyWord>,
-    /// websocket: the path of the upgrade request; begins with `/`.
+    /// websocket and webtransport: the path of the request; begins with `/`.
     #[schemars(extend("default" = "/"))]
     pub(crate) path: Field<String>,
-    /// websocket: pages that may connect, as `scheme://host[:port]`. Required when cookies are read; left out: the same origin and
-    /// clients that are no browsers.
+    /// websocket and webtransport: pages that may connect, as `scheme://host[:port]`. Required when cookies are read; left out: the same
+    /// origin and clients that are no browsers.
     #[schemars(with = "Vec<String>", extend("default" = []))]
     pub(crate) origins: List<String>,
     /// websocket: those that may be agreed on. Of several, the first that the client asks for.
@@ -243,7 +366,7 @@ pub(crate) struct Listener {
     /// websocket: compression of messages (RFC 7692) with clients that offer it. It costs some 10 µs and more a message.
     #[schemars(extend("default" = "off"))]
     pub(crate) compression: Field<Compression>,
-    /// TLS. Left out: plain, and for quic on loopback a self-signed certificate.
+    /// TLS. Left out: plain, and for quic and webtransport on loopback a self-signed certificate.
     #[schemars(with = "ListenerTls")]
     pub(crate) tls: Option<Spanned<ListenerTls>>,
     /// The bindings that its messages meet, in inbound order; or "auto": every plugin of the directory, ordered by file name.
@@ -335,7 +458,8 @@ pub(crate) struct Limits {
     /// From accept to the end of the TLS or QUIC handshake; from 100 ms to 10 minutes.
     #[schemars(extend("default" = "10s"))]
     pub(crate) handshake_timeout: Field<Time>,
-    /// websocket: from the end of TLS, or from accept without TLS, to the end of the HTTP upgrade; from 100 ms to 10 minutes.
+    /// websocket and webtransport: from the end of the handshake, or from accept without TLS, to the end of the request for a session;
+    /// from 100 ms to 10 minutes.
     #[schemars(extend("default" = "10s"))]
     pub(crate) upgrade_timeout: Field<Time>,
     /// Silence after which a session is closed; "0s": never. Longer than `ping_interval`.
@@ -362,7 +486,7 @@ pub(crate) struct Limits {
     /// For how long a client may take nothing at all of what waits for it, at most a day; "0s": as long as it likes.
     #[schemars(extend("default" = "30s"))]
     pub(crate) write_timeout: Field<Time>,
-    /// websocket and quic: bytes of a message, at most 256 MiB. Over tcp the framing's `max` says it.
+    /// websocket, quic and webtransport: bytes of a message, at most 256 MiB. Over tcp the framing's `max` says it.
     #[schemars(extend("default" = "1MiB"))]
     pub(crate) message: Field<Size>,
     /// websocket: fragments of a message.
@@ -500,6 +624,7 @@ impl Plugin {
     /// Its keys that the file beside a plugin has too.
     pub(crate) fn settings(&self) -> Settings {
         Settings {
+            sha256: self.sha256.clone(),
             config: self.config.clone(),
             grants: self.grants.clone(),
             on_failure: self.on_failure.clone(),
@@ -508,6 +633,19 @@ impl Plugin {
             max_output: self.max_output.clone(),
             max_effects: self.max_effects.clone(),
             log_rate: self.log_rate.clone(),
+            rollout: self.rollout.clone(),
+            pin: self.pin.clone(),
+            pin_drain: self.pin_drain.clone(),
+            rollback: self.rollback.clone(),
+            stack: self.stack.clone(),
+            max_table: self.max_table.clone(),
+            max_host_calls: self.max_host_calls.clone(),
+            kv_bytes: self.kv_bytes.clone(),
+            kv_keys: self.kv_keys.clone(),
+            max_held: self.max_held.clone(),
+            renew_memory: self.renew_memory.clone(),
+            renew_calls: self.renew_calls.clone(),
+            quarantine: self.quarantine.clone(),
             when: self.when.clone(),
         }
     }
@@ -517,6 +655,7 @@ impl Defaults {
     /// Its keys as a plugin has them.
     pub(crate) fn settings(&self) -> Settings {
         Settings {
+            sha256: Field::default(),
             config: Field::default(),
             grants: self.grants.clone(),
             on_failure: self.on_failure.clone(),
@@ -525,6 +664,19 @@ impl Defaults {
             max_output: self.max_output.clone(),
             max_effects: self.max_effects.clone(),
             log_rate: self.log_rate.clone(),
+            rollout: self.rollout.clone(),
+            pin: self.pin.clone(),
+            pin_drain: self.pin_drain.clone(),
+            rollback: self.rollback.clone(),
+            stack: self.stack.clone(),
+            max_table: self.max_table.clone(),
+            max_host_calls: self.max_host_calls.clone(),
+            kv_bytes: self.kv_bytes.clone(),
+            kv_keys: self.kv_keys.clone(),
+            max_held: self.max_held.clone(),
+            renew_memory: self.renew_memory.clone(),
+            renew_calls: self.renew_calls.clone(),
+            quarantine: self.quarantine.clone(),
             when: None,
         }
     }

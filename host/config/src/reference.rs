@@ -12,7 +12,8 @@ const EXAMPLE: &str = include_str!("../doc/reference.toml");
 fn page() -> String {
     let mut page = format!("{INTRO}\n```toml\n{EXAMPLE}```\n");
     let schema = schema();
-    for section in ["runtime", "overload", "admin", "log", "plugins", "plugin", "listener", "cluster"] {
+    for section in ["runtime", "overload", "admin", "tap", "log", "plugins", "plugin", "listener", "cluster"]
+    {
         let schema = &schema["properties"][section];
         match schema["type"].as_str() {
             Some("array") => {

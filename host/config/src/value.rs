@@ -206,6 +206,39 @@ impl JsonSchema for Size {
     }
 }
 
+/// A digest in hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sha256(pub(crate) [u8; 32]);
+
+impl Read for Sha256 {
+    fn read(value: &toml::Value) -> Result<Self, Fault> {
+        let wrong = || Fault::wrong("64 hexadecimal digits, as `sha256sum` prints them", value);
+        let text = value.as_str().filter(|text| text.len() == 64 && text.is_ascii()).ok_or_else(wrong)?;
+        let mut digest = [0; 32];
+        for (at, byte) in digest.iter_mut().enumerate() {
+            // A sign would be taken for part of a number.
+            let digits = &text[at * 2..at * 2 + 2];
+            let digits = Some(digits).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+            *byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).ok_or_else(wrong)?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+impl JsonSchema for Sha256 {
+    fn schema_name() -> Cow<'static, str> {
+        "Sha256".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9a-fA-F]{64}$" })
+    }
+}
+
 /// A duration: numbers with units, as in "10ms", "2s" or "1m30s".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Time(pub(crate) Duration);

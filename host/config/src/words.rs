@@ -70,6 +70,16 @@ words! {
 }
 
 words! {
+    /// Whether payloads are shown to who looks on.
+    pub(crate) enum TapPayload {
+        /// They are.
+        On = "on",
+        /// They are not.
+        Off = "off",
+    }
+}
+
+words! {
     /// Which sessions' records are logged.
     pub enum LogAccess {
         /// None.
@@ -111,6 +121,14 @@ words! {
 }
 
 words! {
+    /// Which version open sessions meet.
+    pub(crate) enum PinWord {
+        Off = "off",
+        Session = "session",
+    }
+}
+
+words! {
     /// How an endpoint is chosen for a session.
     pub enum Balance {
         /// The one with fewer connections of two picked at random.
@@ -128,7 +146,7 @@ words! {
         Tcp = "tcp",
         WebSocket = "websocket",
         Quic = "quic",
-        #not_yet "webtransport" => "use \"websocket\" or \"quic\"",
+        WebTransport = "webtransport",
     }
 }
 

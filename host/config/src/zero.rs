@@ -2,10 +2,11 @@
 
 use crate::{
     Admin, AdminBind, Cache, ChainSpec, Config, Drain, Framing, Listener, Log, LogAccess, LogFormat,
-    LogLevel, Overload, PluginSettings, Plugins, Prefix, Protocol, RouteSpec, Runtime, Workers,
+    LogLevel, Overload, PluginSettings, Plugins, Prefix, Protocol, RouteSpec, Runtime, Tap, Workers,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 use weir_core::{Kind, Limits};
 
 /// Connections accepted a second where nothing else is said.
@@ -39,11 +40,18 @@ impl Config {
             runtime: Runtime { workers: Workers::Auto, drain: Drain::default() },
             overload: Overload::default(),
             admin: Admin { bind: AdminBind::Tcp(ADMIN), token_file: None },
+            tap: Tap::default(),
             log: Log { level: LogLevel::Info, format: LogFormat::Auto, access: LogAccess::Both },
             plugins: Plugins {
                 dir: PathBuf::from("plugins"),
                 dir_is_default: true,
+                signed_by: Vec::new(),
                 cache: Cache::Auto,
+                state: Cache::Auto,
+                max_module: 32 << 20,
+                compile_time: Duration::from_mins(1),
+                compile_memory: 512 << 20,
+                forget_after: Duration::from_hours(1),
                 defaults: PluginSettings::default(),
             },
             bindings: Vec::new(),

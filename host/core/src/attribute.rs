@@ -71,13 +71,13 @@ impl Directory {
         self.shard(session).read().unwrap_or_else(PoisonError::into_inner).get(&session).cloned()
     }
 
-    /// Published by the owner whenever its session's attributes change.
-    pub(crate) fn publish_attributes(&self, session: SessionId, attributes: Attributes) {
+    /// Published by the owner whenever its session's attributes change: a worker, or who replays what one did.
+    pub fn publish_attributes(&self, session: SessionId, attributes: Attributes) {
         self.shard(session).write().unwrap_or_else(PoisonError::into_inner).insert(session, attributes);
     }
 
     /// Called by the owner when a session that had attributes ends.
-    pub(crate) fn forget(&self, session: SessionId) {
+    pub fn forget(&self, session: SessionId) {
         self.shard(session).write().unwrap_or_else(PoisonError::into_inner).remove(&session);
     }
 
@@ -108,6 +108,16 @@ impl Directory {
         if presence.total() == 0 {
             groups.remove(group);
         }
+    }
+
+    /// For who replays what a worker did: a group has one more member.
+    pub fn enter(&self, group: &Arc<str>) {
+        self.add_member(group, 0);
+    }
+
+    /// The opposite of [`enter`](Self::enter).
+    pub fn exit(&self, group: &str) {
+        self.remove_member(group, 0);
     }
 
     /// How many groups have members.

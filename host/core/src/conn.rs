@@ -1,8 +1,9 @@
 //! What a worker keeps of one connection. Everything that an idle one does not need is behind an `Option<Box>`.
 
 use crate::attribute::Attributes;
-use crate::id::{BindingId, ClusterId, ConnId, Lane, ListenerId, SessionId};
+use crate::id::{BindingId, ClusterId, ConnId, GenerationId, Lane, ListenerId, SessionId};
 use crate::lifecycle::Phase;
+use crate::lineup::Era;
 use crate::message::{Direction, Kind, Message, Payload, Transport};
 use crate::origin::Origin;
 use crate::pulse::Pulse;
@@ -89,6 +90,8 @@ pub(crate) struct Session {
     /// The bindings of the chain when it opened, and how many of them were told: those are told that it ended.
     pub(crate) chain: Arc<Vec<BindingId>>,
     pub(crate) told: u16,
+    /// Of the bindings' generations when it opened.
+    pub(crate) era: Era,
     /// Only where there are rates, and from the first message on.
     pub(crate) meter: Option<Box<Meter>>,
     pub(crate) opened_at: Time,
@@ -140,7 +143,10 @@ pub(crate) struct Kept {
     /// How far it has come in it, the holding link among those that it has passed.
     pub(crate) progress: Progress,
     pub(crate) route: Option<Target>,
-    pub(crate) binding: BindingId,
+    /// Who holds it.
+    pub(crate) by: GenerationId,
+    /// Its session meets another generation now, which is to be asked.
+    pub(crate) anew: bool,
     pub(crate) on_failure: OnFailure,
     pub(crate) until: Time,
     /// Set when it is released.
@@ -339,7 +345,7 @@ impl Held {
 }
 
 impl Waiting {
-    fn cost(&self) -> usize {
+    pub(crate) fn cost(&self) -> usize {
         self.parcel.payload.len() + size_of::<Self>()
     }
 }
@@ -350,6 +356,7 @@ impl Session {
         transport: Transport,
         origin: Origin,
         chain: Arc<Vec<BindingId>>,
+        era: Era,
         now: Time,
         interval: Duration,
     ) -> Self {
@@ -366,6 +373,7 @@ impl Session {
             held: [None, None],
             chain,
             told: 0,
+            era,
             meter: None,
             opened_at: now,
             resume: None,

@@ -138,6 +138,7 @@ mod tests {
                     Transport::Tcp,
                     origin,
                     Arc::default(),
+                    crate::Era(0),
                     Time::default(),
                     Duration::ZERO,
                 );

@@ -90,6 +90,15 @@ index! {
     BindingId
 }
 
+/// One generation of a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GenerationId {
+    /// Which binding.
+    pub binding: BindingId,
+    /// Which version of it.
+    pub generation: u64,
+}
+
 /// One of the ordered ways inside a connection: a QUIC stream or its datagrams; TCP and WebSocket have one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lane(pub u64);

@@ -10,11 +10,13 @@ mod conn;
 mod group;
 mod id;
 mod lifecycle;
+mod lineup;
 mod mail;
 mod message;
 mod origin;
 mod program;
 mod pulse;
+mod quarantine;
 mod queue;
 mod rate;
 mod reason;
@@ -23,8 +25,10 @@ mod roster;
 mod slab;
 mod snapshot;
 mod stats;
+mod tap;
 mod time;
 mod together;
+mod totals;
 mod verdict;
 mod wheel;
 mod when;
@@ -35,15 +39,19 @@ pub use attribute::{
 };
 pub use conflate::{Key, KeyOf};
 pub use conn::End;
-pub use id::{BindingId, ClusterId, ConnId, Lane, ListenerId, SessionId, WorkerId};
+pub use id::{BindingId, ClusterId, ConnId, GenerationId, Lane, ListenerId, SessionId, WorkerId};
 pub use lifecycle::{LifeEvent, Phase};
+pub use lineup::{Era, Share, Term};
 pub use mail::{Mail, Post};
 pub use message::{Direction, Kind, Message, Payload, Transport};
-pub use program::{Call, Directions, Failure, FailureCause, Instance, Program, Seat, SessionInfo, TlsInfo};
+pub use program::{
+    Call, Directions, Failure, FailureCause, Instance, Program, Seat, SessionInfo, TlsInfo, Worn,
+};
 pub use pulse::{Health, LONGEST_PATIENCE, Path};
+pub use quarantine::Quarantine;
 pub use queue::{Queue, Tally};
 pub use rate::{Rate, RatePolicy, SharedRate};
-pub use reason::{CloseReason, DropReason};
+pub use reason::{CloseReason, Closer, DropReason};
 pub use resume::{Hello, Resumption, Tokens};
 pub use roster::Notice;
 pub use snapshot::{
@@ -52,10 +60,13 @@ pub use snapshot::{
 };
 pub use stats::{
     CallStats, ClusterStats, CompressionStats, Counter, DeliveryStats, Ends, HeartbeatStats, Histogram,
-    IntakeStats, ListenerStats, OverloadStats, Reasons, ResumeStats, TargetKind, TurnStats, WorkerStats,
+    IntakeStats, ListenerStats, OverloadStats, Reasons, ResumeStats, TargetKind, TurnStats, WaitStats,
+    WorkerStats,
 };
+pub use tap::{Depth, Excerpt, Fate, Glimpse, MAX_OPEN, Meeting, Record, Tap};
 pub use time::Time;
 pub use together::Together;
+pub use totals::CallTotals;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};
 pub use when::{Question, Says, When};
 

@@ -1,6 +1,6 @@
 //! What one worker tells another: many at a time, bounded.
 
-use crate::id::{BindingId, ConnId, SessionId, WorkerId};
+use crate::id::{ConnId, GenerationId, SessionId, WorkerId};
 use crate::message::Kind;
 use crate::verdict::{Effect, Verdict};
 use bytes::Bytes;
@@ -18,7 +18,7 @@ pub(crate) enum Letter {
     /// For one session.
     Deliver { session: SessionId, kind: Kind, payload: Bytes, hops: u8 },
     /// A plugin's wish about a session of the receiving worker.
-    Effect { binding: BindingId, effect: Effect },
+    Effect { by: GenerationId, effect: Effect },
 }
 
 /// Letters for one worker that are not yet posted.

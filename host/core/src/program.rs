@@ -61,9 +61,30 @@ pub trait Instance {
     fn close(&mut self, session: SessionId, end: &Rejection, call: &mut Call) -> Result<(), Failure>;
     /// The interval that the plugin asked for has passed.
     fn timer(&mut self, call: &mut Call) -> Result<(), Failure>;
-    /// True once the instance has used so much memory or served so many calls that a fresh one should take over. Asked between
-    /// calls.
-    fn worn(&self) -> bool;
+    /// Why a fresh instance should take over, if it should. Asked between calls.
+    fn worn(&self) -> Option<Worn>;
+}
+
+/// Why an instance that has not failed is renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worn {
+    /// It uses so much memory.
+    Memory,
+    /// It has served so many calls.
+    Calls,
+}
+
+impl Worn {
+    /// In the order of their counters.
+    pub const ALL: [Self; 2] = [Self::Memory, Self::Calls];
+
+    /// The metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Calls => "calls",
+        }
+    }
 }
 
 /// What goes into a call beside its arguments, and what comes out beside its result.
@@ -75,6 +96,8 @@ pub struct Call {
     pub effects: Vec<Effect>,
     /// How long the call took, in nanoseconds; set by the instance.
     pub nanoseconds: u64,
+    /// What the call used of its fuel, where fuel is counted: about one unit an instruction. Set by the instance.
+    pub fuel: u64,
 }
 
 /// Why a call gave no answer.
@@ -106,11 +129,19 @@ pub enum FailureCause {
     Configure,
     /// No instance: the last one failed and the next is not yet due.
     BackOff,
+    /// It called the host more often than its limit.
+    HostCalls,
+    /// It wanted to keep more in its key-value store than its limit.
+    Kv,
+    /// It wanted to hold more than its limit.
+    Held,
+    /// No instance, until there is another generation: see [`Quarantine`](crate::Quarantine).
+    Quarantined,
 }
 
 impl FailureCause {
     /// All causes, in the order of their counters.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Trap,
         Self::Deadline,
         Self::Memory,
@@ -119,6 +150,10 @@ impl FailureCause {
         Self::Answer,
         Self::Configure,
         Self::BackOff,
+        Self::HostCalls,
+        Self::Kv,
+        Self::Held,
+        Self::Quarantined,
     ];
 
     /// The metric label.
@@ -132,6 +167,10 @@ impl FailureCause {
             Self::Answer => "answer",
             Self::Configure => "configure",
             Self::BackOff => "back_off",
+            Self::HostCalls => "host_calls",
+            Self::Kv => "kv",
+            Self::Held => "held",
+            Self::Quarantined => "quarantined",
         }
     }
 }

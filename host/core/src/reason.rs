@@ -190,14 +190,40 @@ impl CloseReason {
     }
 }
 
-impl CloseReason {
-    /// Whose doing the end was: `client`, `upstream`, `plugin` or `gateway`.
-    pub const fn by(self) -> &'static str {
+/// Who closed a connection: the first to do so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Closer {
+    /// The client ended it, in order or not.
+    Client,
+    /// The gateway, because a limit, a time or a rule said so, or something failed.
+    Gateway,
+    /// The service behind it.
+    Upstream,
+    /// A plugin wanted it.
+    Plugin,
+    /// Whoever runs the gateway stopped it.
+    Operator,
+}
+
+impl Closer {
+    /// For the access record.
+    pub const fn label(self) -> &'static str {
         match self {
-            Self::Client
-            | Self::ClientReset
-            | Self::Truncated
-            | Self::Protocol
+            Self::Client => "client",
+            Self::Gateway => "gateway",
+            Self::Upstream => "upstream",
+            Self::Plugin => "plugin",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+impl CloseReason {
+    /// Who closed. A client that gave cause for it, by what it sent or by its silence, was closed by the gateway: the reason says why.
+    pub const fn by(self) -> Closer {
+        match self {
+            Self::Client | Self::ClientReset | Self::Truncated => Closer::Client,
+            Self::Protocol
             | Self::MessageTooLong
             | Self::Fragments
             | Self::InvalidUtf8
@@ -205,26 +231,27 @@ impl CloseReason {
             | Self::BadVersion
             | Self::BadChecksum
             | Self::PingFlood
+            | Self::RateLimited
             | Self::HandshakeTimeout
             | Self::UpgradeTimeout
             | Self::IdleTimeout
             | Self::HeartbeatTimeout
+            | Self::Degraded
             | Self::FirstMessageTimeout
             | Self::FrameTimeout
             | Self::WriteTimeout
             | Self::SlowConsumer
-            | Self::RateLimited
+            | Self::PluginFailed
+            | Self::TooManyConnections
             | Self::TooManyConnectionsPerClient
+            | Self::UpstreamUnreachable
+            | Self::UpstreamTimeout
+            | Self::Overload
             | Self::Moved
-            | Self::SessionEnded => "client",
-            Self::Plugin | Self::PluginFailed => "plugin",
-            Self::UpstreamUnreachable
-            | Self::UpstreamClosed
-            | Self::UpstreamFailed
-            | Self::UpstreamTimeout => "upstream",
-            Self::Degraded | Self::TooManyConnections | Self::Overload | Self::Shutdown | Self::Killed => {
-                "gateway"
-            }
+            | Self::SessionEnded => Closer::Gateway,
+            Self::Plugin => Closer::Plugin,
+            Self::UpstreamClosed | Self::UpstreamFailed => Closer::Upstream,
+            Self::Shutdown | Self::Killed => Closer::Operator,
         }
     }
 }
@@ -286,6 +313,50 @@ mod tests {
             assert_eq!(weir_codec::websocket::may_be_sent(code), !gone, "{reason:?}");
             assert!(sentence.len() <= crate::Rejection::MAX_REASON);
         }
+    }
+
+    /// Each reason stands under who closed: with one that is new, this says that somebody has to think of it.
+    #[test]
+    fn who_closed_is_known_of_every_reason() {
+        let closed = |by: Closer| -> Vec<_> {
+            let all = CloseReason::ALL.iter().filter(|reason| reason.by() == by);
+            all.map(|reason| reason.label()).collect()
+        };
+        assert_eq!(closed(Closer::Client), ["client", "client_reset", "truncated"]);
+        assert_eq!(closed(Closer::Upstream), ["upstream_closed", "upstream_failed"]);
+        assert_eq!(closed(Closer::Plugin), ["plugin"]);
+        assert_eq!(closed(Closer::Operator), ["shutdown", "killed"]);
+        let gateway = [
+            "protocol",
+            "message_too_long",
+            "fragments",
+            "invalid_utf8",
+            "bad_magic",
+            "bad_version",
+            "bad_checksum",
+            "ping_flood",
+            "rate_limited",
+            "handshake_timeout",
+            "upgrade_timeout",
+            "idle_timeout",
+            "heartbeat_timeout",
+            "degraded",
+            "first_message_timeout",
+            "frame_timeout",
+            "write_timeout",
+            "slow_consumer",
+            "plugin_failed",
+            "too_many_connections",
+            "too_many_connections_per_client",
+            "upstream_unreachable",
+            "upstream_timeout",
+            "overload",
+            "moved",
+            "session_ended",
+        ];
+        assert_eq!(closed(Closer::Gateway), gateway);
+        let closers = [Closer::Client, Closer::Gateway, Closer::Upstream, Closer::Plugin, Closer::Operator];
+        are_unique(&closers.map(Closer::label));
     }
 
     #[test]

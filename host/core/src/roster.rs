@@ -1,6 +1,6 @@
-//! A worker's plugin instances: one for each binding, renewed when it fails, replaced when its generation changes.
+//! A worker's plugin instances: one for each generation of a binding that serves, renewed when it fails.
 
-use crate::id::BindingId;
+use crate::id::{BindingId, GenerationId};
 use crate::message::Message;
 use crate::program::{Call, Failure, FailureCause, Instance, Seat};
 use crate::snapshot::{Link, Snapshot};
@@ -11,7 +11,8 @@ use std::time::Duration;
 
 #[derive(Default)]
 pub(crate) struct Roster {
-    slots: Vec<Slot>,
+    /// By binding; of most there is one generation.
+    slots: Vec<Vec<Slot>>,
     /// Failures that nobody has logged yet.
     pub(crate) notices: Vec<Notice>,
 }
@@ -27,6 +28,8 @@ pub struct Notice {
     pub failure: Failure,
     /// When the next instance is made; `None`: at the next call.
     pub retry_in: Option<Duration>,
+    /// It was one failure in a row too many: see [`Quarantine`](crate::Quarantine).
+    pub quarantined: bool,
 }
 
 /// Which of a plugin's functions is called.
@@ -36,6 +39,18 @@ pub(crate) enum Entry {
     Message,
     Close,
     Timer,
+}
+
+impl Entry {
+    /// Its place in [`CallStats::others`](crate::CallStats::others).
+    const fn other(self) -> Option<usize> {
+        match self {
+            Self::Message => None,
+            Self::Open => Some(0),
+            Self::Close => Some(1),
+            Self::Timer => Some(2),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -66,23 +81,20 @@ const SEVERAL_NS: u64 = 1_000_000;
 impl Roster {
     /// Makes the instances of a new snapshot before its first message, and lets those go that no chain uses any more.
     pub(crate) fn adopt(&mut self, snapshot: &Snapshot, seat: &Seat, now: Time) {
-        let mut used = vec![false; self.slots.len()];
-        for link in &snapshot.bindings {
-            if let Some(slot) = used.get_mut(link.binding.index()) {
-                *slot = true;
-            }
-            let waits = self
-                .slots
-                .get(link.binding.index())
-                .is_some_and(|slot| slot.generation == link.generation && now < slot.retry_at);
-            if !waits {
+        // Those that end go first: a generation does not need room beside the one that it replaces.
+        let serving = |by: GenerationId| {
+            let link = snapshot.link(by.binding);
+            link.is_some_and(|link| link.all().any(|one| one.generation == by.generation))
+        };
+        for (binding, slots) in self.slots.iter_mut().enumerate() {
+            let binding = BindingId(binding as u16);
+            slots.retain(|slot| serving(GenerationId { binding, generation: slot.generation }));
+        }
+        for link in snapshot.bindings.iter().flat_map(Link::all) {
+            let waits = self.slot(link.id()).is_some_and(|slot| now < slot.retry_at);
+            if !waits && !link.quarantine.is_on() {
                 // A failure is counted and noticed there; the first message tries again.
                 let _ = self.ready(link, seat, now);
-            }
-        }
-        for (slot, used) in self.slots.iter_mut().zip(used) {
-            if !used {
-                *slot = Slot::default();
             }
         }
     }
@@ -102,6 +114,9 @@ impl Roster {
         let slot = self.ready(link, seat, now)?;
         let Some(instance) = slot.instance.as_deref_mut() else { unreachable!("ready makes one") };
         stats.calls.add(1);
+        if let Some(other) = entry.other() {
+            stats.others[other].add(1);
+        }
         match run(instance, call) {
             Ok(answer) => {
                 let worn = instance.worn();
@@ -109,7 +124,8 @@ impl Roster {
                 if entry == Entry::Message {
                     slot.pace = call.nanoseconds.max(1);
                 }
-                if worn {
+                if let Some(cause) = worn {
+                    stats.renewal(cause).add(1);
                     slot.instance = None;
                 }
                 Ok(answer)
@@ -117,8 +133,12 @@ impl Roster {
             Err(failure) => {
                 call.effects.clear();
                 stats.failure(failure.cause).add(1);
+                if entry == Entry::Message {
+                    stats.unanswered.add(1);
+                }
                 let retry_in = slot.strike(Some(entry), now);
-                self.notice(link, &failure, retry_in);
+                let quarantined = link.quarantine.begins(slot.strikes);
+                self.notice(link, &failure, retry_in, quarantined);
                 Err(failure)
             }
         }
@@ -142,9 +162,8 @@ impl Roster {
         let mut nanoseconds = 0;
         while verdicts.len() < messages.len() {
             let known = verdicts.len();
-            let slot = self.slots.get_mut(link.binding.index());
             // Instances are made for single messages, so that what is counted then is counted once.
-            let Some(slot) = slot.filter(|slot| slot.generation == link.generation) else { break };
+            let Some(slot) = self.slot_mut(link.id()).filter(|_| !link.quarantine.is_on()) else { break };
             let count = slot.several(messages.len() - known, now);
             let Some(instance) = slot.instance.as_deref_mut().filter(|_| count > 1) else { break };
             call.session = None;
@@ -158,7 +177,8 @@ impl Roster {
                     let worn = instance.worn();
                     slot.scattered = 0;
                     slot.pace = (call.nanoseconds / count as u64).max(1);
-                    if worn {
+                    if let Some(cause) = worn {
+                        stats.renewal(cause).add(1);
                         slot.instance = None;
                     }
                     continue;
@@ -177,7 +197,8 @@ impl Roster {
             if failure.cause == FailureCause::Answer {
                 stats.calls.add(1);
                 stats.failure(failure.cause).add(1);
-                self.notice(link, &failure, None);
+                stats.unanswered.add(1);
+                self.notice(link, &failure, None, false);
             }
             break;
         }
@@ -186,22 +207,19 @@ impl Roster {
 
     /// Whether a link's instance can be asked for several messages now.
     pub(crate) fn takes_several(&self, link: &Link, now: Time) -> bool {
-        let slot = self.slots.get(link.binding.index());
-        slot.is_some_and(|slot| {
-            slot.generation == link.generation && slot.instance.is_some() && slot.several(2, now) > 1
-        })
+        let ready = self.slot(link.id()).filter(|slot| slot.instance.is_some());
+        !link.quarantine.is_on() && ready.is_some_and(|slot| slot.several(2, now) > 1)
     }
 
     /// Whether what a link's instance said ahead is what it would say now: not after failures for which it is left alone.
     pub(crate) fn stands_by(&self, link: &Link, now: Time) -> bool {
-        let slot = self.slots.get(link.binding.index());
-        slot.is_some_and(|slot| slot.generation == link.generation && now >= slot.retry_at)
+        !link.quarantine.is_on() && self.slot(link.id()).is_some_and(|slot| now >= slot.retry_at)
     }
 
     /// A verdict that was given ahead is what becomes of its message: from now on it counts as a call.
     pub(crate) fn used(&mut self, link: &Link, seat: &Seat, now: Time, verdict: &Verdict) {
         link.stats[usize::from(seat.worker.0)].calls.add(1);
-        if let Some(slot) = self.slots.get_mut(link.binding.index()) {
+        if let Some(slot) = self.slot_mut(link.id()) {
             slot.answered(Entry::Message);
         }
         if let Verdict::Drop(reason) = verdict
@@ -213,18 +231,29 @@ impl Roster {
     }
 
     fn ready(&mut self, link: &Link, seat: &Seat, now: Time) -> Result<&mut Slot, Failure> {
-        let at = link.binding.index();
-        if self.slots.len() <= at {
-            self.slots.resize_with(at + 1, Slot::default);
+        let binding = link.binding.index();
+        if self.slots.len() <= binding {
+            self.slots.resize_with(binding + 1, Vec::new);
         }
-        let slot = &mut self.slots[at];
-        if slot.generation != link.generation {
-            *slot = Slot { generation: link.generation, ..Slot::default() };
+        let slots = &mut self.slots[binding];
+        let known = slots.iter().position(|slot| slot.generation == link.generation);
+        let at = known.unwrap_or_else(|| {
+            slots.push(Slot { generation: link.generation, ..Slot::default() });
+            slots.len() - 1
+        });
+        let slot = &mut slots[at];
+        let stats = &link.stats[usize::from(seat.worker.0)];
+        if link.quarantine.is_on() {
+            (slot.instance, slot.every) = (None, None);
+            stats.failure(FailureCause::Quarantined).add(1);
+            return Err(Failure {
+                cause: FailureCause::Quarantined,
+                detail: "it failed too often in a row; another file or config ends this".into(),
+            });
         }
         if slot.instance.is_some() {
-            return Ok(&mut self.slots[at]);
+            return Ok(&mut self.slots[binding][at]);
         }
-        let stats = &link.stats[usize::from(seat.worker.0)];
         if now < slot.retry_at {
             stats.failure(FailureCause::BackOff).add(1);
             return Err(Failure {
@@ -246,24 +275,32 @@ impl Roster {
             Err(failure) => {
                 stats.failure(failure.cause).add(1);
                 let retry_in = slot.strike(None, now);
-                self.notice(link, &failure, retry_in);
+                let quarantined = link.quarantine.begins(slot.strikes);
+                self.notice(link, &failure, retry_in, quarantined);
                 return Err(failure);
             }
         }
-        Ok(&mut self.slots[at])
+        Ok(&mut self.slots[binding][at])
     }
 
-    /// Sets the interval of a binding's `on-timer`.
-    pub(crate) fn every(&mut self, binding: BindingId, milliseconds: u32, now: Time) {
-        if let Some(slot) = self.slots.get_mut(binding.index()) {
+    fn slot(&self, id: GenerationId) -> Option<&Slot> {
+        self.slots.get(id.binding.index())?.iter().find(|slot| slot.generation == id.generation)
+    }
+
+    fn slot_mut(&mut self, id: GenerationId) -> Option<&mut Slot> {
+        self.slots.get_mut(id.binding.index())?.iter_mut().find(|slot| slot.generation == id.generation)
+    }
+
+    /// Sets the interval of a generation's `on-timer`.
+    pub(crate) fn every(&mut self, id: GenerationId, milliseconds: u32, now: Time) {
+        if let Some(slot) = self.slot_mut(id) {
             slot.every(milliseconds, now);
         }
     }
 
-    /// Whether the binding's `on-timer` is due; if so, its next time is set.
-    pub(crate) fn timer_due(&mut self, binding: BindingId, now: Time) -> bool {
-        let Some((interval, due)) = self.slots.get_mut(binding.index()).and_then(|slot| slot.every.as_mut())
-        else {
+    /// Whether the generation's `on-timer` is due; if so, its next time is set.
+    pub(crate) fn timer_due(&mut self, id: GenerationId, now: Time) -> bool {
+        let Some((interval, due)) = self.slot_mut(id).and_then(|slot| slot.every.as_mut()) else {
             return false;
         };
         if now < *due {
@@ -274,17 +311,19 @@ impl Roster {
         true
     }
 
-    pub(crate) fn next_timer(&self, binding: BindingId) -> Option<Time> {
-        self.slots.get(binding.index())?.every.map(|(_, due)| due)
+    pub(crate) fn next_timer(&self, id: GenerationId) -> Option<Time> {
+        self.slot(id)?.every.map(|(_, due)| due)
     }
 
-    fn notice(&mut self, link: &Link, failure: &Failure, retry_in: Option<Duration>) {
-        if self.notices.len() < NOTICES {
+    fn notice(&mut self, link: &Link, failure: &Failure, retry_in: Option<Duration>, quarantined: bool) {
+        // A quarantine is told of once: it has a place of its own.
+        if self.notices.len() < NOTICES || quarantined {
             self.notices.push(Notice {
                 binding: link.name.clone(),
                 generation: link.generation,
                 failure: failure.clone(),
                 retry_in,
+                quarantined,
             });
         }
     }
@@ -343,10 +382,7 @@ impl Slot {
 /// Whether these can be the verdicts on these messages.
 fn is_sound(messages: &[Message<'_>], verdicts: &[Verdict], effects: &[Effect]) -> bool {
     let sound = |(message, verdict): (&Message<'_>, &Verdict)| match verdict {
-        Verdict::Forward(forwarding) => {
-            let payload = forwarding.payload.as_ref().filter(|_| message.kind == crate::Kind::Text);
-            payload.is_none_or(|payload| std::str::from_utf8(payload).is_ok())
-        }
+        Verdict::Forward(_) => message.kind != crate::Kind::Text || !verdict.is_garbled_text(),
         Verdict::Drop(_) | Verdict::Close(_) => true,
         Verdict::Hold(_) => false,
     };
@@ -358,7 +394,9 @@ mod tests {
     use super::*;
     use crate::attribute::Directory;
     use crate::id::WorkerId;
-    use crate::program::{Directions, Program, SessionInfo};
+    use crate::lineup::{Era, Share, Term};
+    use crate::program::{Directions, Program, SessionInfo, Worn};
+    use crate::quarantine::Quarantine;
     use crate::snapshot::OnFailure;
     use crate::stats::CallStats;
     use crate::verdict::{Rejection, Verdict};
@@ -402,8 +440,8 @@ mod tests {
             Ok(())
         }
 
-        fn worn(&self) -> bool {
-            self.worn
+        fn worn(&self) -> Option<Worn> {
+            self.worn.then_some(Worn::Memory)
         }
     }
 
@@ -416,6 +454,9 @@ mod tests {
             directions: Directions::default(),
             on_failure: OnFailure::default(),
             stats: (0..1).map(|_| CallStats::default()).collect(),
+            terms: Arc::default(),
+            max_held: usize::MAX,
+            quarantine: Arc::new(Quarantine::after(0)),
         }
     }
 
@@ -467,6 +508,32 @@ mod tests {
     }
 
     #[test]
+    fn after_so_many_failures_in_a_row_no_worker_tries_again() {
+        let program = Arc::new(Fragile { every: 10, ..Fragile::default() });
+        let mut link = link(&program);
+        link.quarantine = Arc::new(Quarantine::after(3));
+        let (mut roster, mut other) = (Roster::default(), Roster::default());
+        assert_eq!(call(&mut other, &link, Time(0), false), Ok(()));
+        for at in [0, 0, 1_000_000] {
+            assert!(!link.quarantine.is_on());
+            assert_eq!(call(&mut roster, &link, Time(at), true), Err(FailureCause::Deadline));
+        }
+        let told: Vec<_> = roster.notices.iter().map(|notice| notice.quarantined).collect();
+        assert_eq!(told, [false, false, true]);
+        let made = program.made.load(Ordering::Relaxed);
+        let late = Time(1_000_000_000_000);
+        for roster in [&mut roster, &mut other] {
+            assert_eq!(call(roster, &link, late, false), Err(FailureCause::Quarantined));
+            assert_eq!(roster.next_timer(link.id()), None);
+            roster.adopt(&Snapshot { bindings: vec![link.clone()], ..Snapshot::default() }, &seat(), late);
+        }
+        assert_eq!(program.made.load(Ordering::Relaxed), made, "not even by a snapshot");
+        assert_eq!(link.stats[0].failure(FailureCause::Quarantined).value(), 2);
+        let next = Link { generation: 2, quarantine: Arc::new(Quarantine::after(3)), ..link };
+        assert_eq!(call(&mut roster, &next, late, false), Ok(()));
+    }
+
+    #[test]
     fn only_the_function_that_failed_can_make_good_for_it() {
         let program = Arc::new(Fragile::default());
         let (mut roster, link) = (Roster::default(), link(&program));
@@ -500,6 +567,7 @@ mod tests {
             call(&mut roster, &first, Time(0), false).unwrap();
             assert_eq!(program.made.load(Ordering::Relaxed), made);
         }
+        assert_eq!(first.stats[0].renewal(Worn::Memory).value(), 3);
         (0..3).for_each(|_| assert!(call(&mut roster, &first, Time(0), true).is_err()));
         let second = Link { generation: 2, ..first };
         assert_eq!(call(&mut roster, &second, Time(0), false), Ok(()), "what the last one did is forgotten");
@@ -513,14 +581,41 @@ mod tests {
         roster.adopt(&snapshot, &seat(), Time(0));
         roster.adopt(&snapshot, &seat(), Time(0));
         assert_eq!(program.made.load(Ordering::Relaxed), 1);
-        assert_eq!(roster.next_timer(link.binding), Some(Time(10_000)));
-        assert!(!roster.timer_due(link.binding, Time(9_999)) && roster.timer_due(link.binding, Time(10_000)));
+        assert_eq!(roster.next_timer(link.id()), Some(Time(10_000)));
+        assert!(!roster.timer_due(link.id(), Time(9_999)) && roster.timer_due(link.id(), Time(10_000)));
         // One that waits for its next instance is not counted as a failure by a reload.
         (0..2).for_each(|_| assert!(call(&mut roster, &link, Time(0), true).is_err()));
         roster.adopt(&snapshot, &seat(), Time(1));
         assert_eq!(link.stats[0].failure(FailureCause::BackOff).value(), 0);
         roster.adopt(&Snapshot::default(), &seat(), Time(1));
-        assert_eq!(roster.next_timer(link.binding), None);
+        assert_eq!(roster.next_timer(link.id()), None);
+    }
+
+    #[test]
+    fn two_generations_have_an_instance_each_and_the_timer_is_the_links_own() {
+        let (old, new) = (
+            Arc::new(Fragile { every: 10, ..Fragile::default() }),
+            Arc::new(Fragile { every: 3, ..Fragile::default() }),
+        );
+        let mut roster = Roster::default();
+        let tried = Link { generation: 2, ..link(&new) };
+        let term = Term { link: tried.clone(), since: Era(0), share: Share::new(0.5) };
+        let both = Link { terms: [term].into(), ..link(&old) };
+        let snapshot = |link: &Link| Snapshot { bindings: vec![link.clone()], ..Snapshot::default() };
+        roster.adopt(&snapshot(&both), &seat(), Time(0));
+        let made = || (old.made.load(Ordering::Relaxed), new.made.load(Ordering::Relaxed));
+        assert_eq!(made(), (1, 1));
+        // One that fails leaves the other alone.
+        assert!(call(&mut roster, &tried, Time(0), true).is_err());
+        assert!(call(&mut roster, &tried, Time(0), true).is_err());
+        assert_eq!(call(&mut roster, &tried, Time(0), false), Err(FailureCause::BackOff));
+        assert_eq!(call(&mut roster, &both, Time(0), false), Ok(()));
+        roster.adopt(&snapshot(&both), &seat(), Time(1));
+        assert_eq!(made(), (1, 2), "an instance that serves is kept");
+        assert_eq!(roster.next_timer(both.id()), Some(Time(10_000)));
+        roster.adopt(&snapshot(&tried), &seat(), Time(1));
+        assert_eq!(roster.next_timer(both.id()), None, "what serves no more is gone");
+        assert_eq!(roster.slots[both.binding.index()].len(), 1);
     }
 
     #[test]

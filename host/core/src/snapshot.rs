@@ -2,9 +2,11 @@
 //! for a new one once per batch.
 
 use crate::conflate::KeyOf;
-use crate::id::{BindingId, ClusterId};
+use crate::id::{BindingId, ClusterId, GenerationId};
+use crate::lineup::{Era, Term, Who};
 use crate::message::{Direction, Transport};
 use crate::program::{Directions, Program};
+use crate::quarantine::Quarantine;
 use crate::rate::{Rate, RatePolicy, SharedRate};
 use crate::resume::Resumption;
 use crate::stats::CallStats;
@@ -18,13 +20,15 @@ use weir_codec::Wire;
 pub struct Snapshot {
     /// Grows by one with each change.
     pub version: u64,
+    /// Of the bindings' generations: what sessions remember that open now.
+    pub era: Era,
     /// By [`ListenerId`](crate::ListenerId).
     pub listeners: Vec<ListenerPolicy>,
     /// By [`ClusterId`].
     pub clusters: Vec<ClusterPolicy>,
     /// From a cluster's name to its place.
     pub cluster_names: HashMap<Arc<str>, ClusterId>,
-    /// Every binding that some chain uses, each once: for timers.
+    /// Every binding that some chain uses, each once: for timers, which run on the link's own generation.
     pub bindings: Vec<Link>,
 }
 
@@ -32,6 +36,11 @@ impl Snapshot {
     /// The link of a binding that some chain uses.
     pub(crate) fn link(&self, binding: BindingId) -> Option<&Link> {
         self.bindings.iter().find(|link| link.binding == binding)
+    }
+
+    /// The link of a generation; where it serves no more, of its binding.
+    pub(crate) fn link_of(&self, by: GenerationId) -> Option<&Link> {
+        Some(self.link(by.binding)?.at(by.generation))
     }
 
     /// Whether all that happens because time passes happens at the same times.
@@ -120,8 +129,9 @@ pub struct Chain {
 impl Chain {
     /// A chain of these links in inbound order.
     pub fn new(links: Vec<Link>) -> Self {
+        let outbound = links.iter().any(|link| link.all().any(|one| one.directions.outbound));
         Self {
-            outbound: links.iter().any(|link| link.directions.outbound),
+            outbound,
             bindings: Arc::new(links.iter().map(|link| link.binding).collect()),
             links: links.into(),
         }
@@ -132,19 +142,35 @@ impl Chain {
         &self.links
     }
 
+    /// In the order in which messages of this direction meet them.
+    pub(crate) fn along(&self, direction: Direction) -> impl Iterator<Item = &Link> {
+        let total = self.links.len();
+        (0..total).map(move |at| match direction {
+            Direction::Inbound => &self.links[at],
+            Direction::Outbound => &self.links[total - 1 - at],
+        })
+    }
+
     /// Whether any link wants outbound messages: if not, a group message is framed once for all receivers.
     pub fn has_outbound(&self) -> bool {
         self.outbound
     }
 
-    /// The first link at or after `position` (a count of links passed already) that wants this direction, and its position.
-    pub fn next(&self, direction: Direction, position: usize) -> Option<(usize, &Link)> {
+    /// The first link at or after `position` (a count of links passed already) that wants this direction, at the generation that the
+    /// session meets, and its position.
+    pub(crate) fn next(
+        &self,
+        direction: Direction,
+        position: usize,
+        who: impl Fn() -> Who,
+    ) -> Option<(usize, &Link)> {
         let total = self.links.len();
         (position..total).find_map(|at| {
             let link = match direction {
                 Direction::Inbound => &self.links[at],
                 Direction::Outbound => &self.links[total - 1 - at],
             };
+            let link = link.met_by(&who);
             link.directions.contains(direction).then_some((at, link))
         })
     }
@@ -172,6 +198,24 @@ impl Chain {
         let before = progress.met.iter().flat_map(|met| met.iter());
         Progress { passed: 0, met: Some(before.chain(passed).copied().collect()) }
     }
+
+    /// The same for a message that meets the last link which it passed, that of `binding`, once more.
+    pub(crate) fn resume_at(
+        &self,
+        direction: Direction,
+        bindings: &Arc<Vec<BindingId>>,
+        progress: Progress,
+        binding: BindingId,
+    ) -> Progress {
+        let mut progress = self.resume(direction, bindings, progress);
+        match &progress.met {
+            Some(met) if met.contains(&binding) => {
+                progress.met = Some(met.iter().copied().filter(|known| *known != binding).collect());
+            }
+            _ => progress.passed = progress.passed.saturating_sub(1),
+        }
+        progress
+    }
 }
 
 /// How far a message has come in its chain.
@@ -184,6 +228,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// It has met nobody yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.passed == 0 && self.met.is_none()
+    }
+
     /// Goes to the next link. False: it has met that binding before.
     pub(crate) fn meet(&mut self, at: usize, link: &Link) -> bool {
         self.passed = at + 1;
@@ -206,8 +255,22 @@ pub struct Link {
     pub directions: Directions,
     /// What becomes of a message that it failed on.
     pub on_failure: OnFailure,
-    /// Its counters, one set a worker.
+    /// The generation's counters, one set a worker.
     pub stats: Arc<[CallStats]>,
+    /// Where several generations serve at once: who meets which, the newest first. Sessions that fit none of them meet the link itself;
+    /// it is also the one that timers run on.
+    pub terms: Arc<[Term]>,
+    /// The most bytes of messages that it holds on one worker, with what keeps them.
+    pub max_held: usize,
+    /// Whether it is tried at all.
+    pub quarantine: Arc<Quarantine>,
+}
+
+impl Link {
+    /// Which generation it is.
+    pub const fn id(&self) -> GenerationId {
+        GenerationId { binding: self.binding, generation: self.generation }
+    }
 }
 
 /// What becomes of a message when the plugin gave no answer.
@@ -374,6 +437,9 @@ mod tests {
             directions: Directions { inbound: *inbound, outbound: *outbound },
             on_failure: OnFailure::default(),
             stats: Arc::default(),
+            terms: Arc::default(),
+            max_held: usize::MAX,
+            quarantine: Arc::default(),
         };
         Chain::new(links.iter().map(link).collect())
     }
@@ -381,7 +447,8 @@ mod tests {
     /// The bindings that a message meets from some place on.
     fn met(chain: &Chain, direction: Direction, mut progress: Progress) -> Vec<u16> {
         let mut met = Vec::new();
-        while let Some((at, link)) = chain.next(direction, progress.passed) {
+        let who = || Who { session: crate::ConnId::from_raw(1), era: Era(0) };
+        while let Some((at, link)) = chain.next(direction, progress.passed, who) {
             if progress.meet(at, link) {
                 met.push(link.binding.0);
             }
@@ -428,5 +495,29 @@ mod tests {
         let third = all(&[1, 2, 3, 4]);
         let progress = third.resume(Direction::Inbound, second.bindings(), progress);
         assert_eq!(met(&third, Direction::Inbound, progress), [3]);
+    }
+
+    #[test]
+    fn a_message_that_is_offered_again_meets_the_last_link_once_more() {
+        let all = |bindings: &[u16]| {
+            let links: Vec<_> = bindings.iter().map(|binding| (*binding, true, true)).collect();
+            chain(&links)
+        };
+        let first = all(&[1, 2, 3]);
+        let held = Progress { passed: 2, met: None };
+        let met_again = |chain: &Chain| {
+            met(
+                chain,
+                Direction::Inbound,
+                chain.resume_at(Direction::Inbound, first.bindings(), held.clone(), BindingId(2)),
+            )
+        };
+        assert_eq!(met_again(&first), [2, 3]);
+        assert_eq!(met_again(&all(&[1, 2, 3])), [2, 3]);
+        assert_eq!(met_again(&all(&[3, 2, 1])), [3, 2]);
+        let outbound = Progress { passed: 1, met: None };
+        let second = all(&[1, 2, 3]);
+        let progress = second.resume_at(Direction::Outbound, first.bindings(), outbound, BindingId(3));
+        assert_eq!(met(&second, Direction::Outbound, progress), [3, 2, 1]);
     }
 }

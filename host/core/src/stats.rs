@@ -1,7 +1,8 @@
 //! Counters with one writer each and any number of readers.
 
-use crate::program::FailureCause;
+use crate::program::{FailureCause, Worn};
 use crate::reason::{CloseReason, DropReason};
+use crate::verdict::{Forwarding, Verdict};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A count that one worker raises and others read: no locked instruction on the way of a message.
@@ -12,6 +13,11 @@ impl Counter {
     /// Raises the count. Only ever called by the owning worker.
     pub fn add(&self, by: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+    }
+
+    /// Sets a gauge. Only ever called by the owning worker.
+    pub fn set(&self, to: u64) {
+        self.0.store(to, Ordering::Relaxed);
     }
 
     /// Lowers a gauge. Only ever called by the owning worker.
@@ -58,11 +64,25 @@ impl Histogram {
     }
 }
 
-/// What one worker counts about one binding.
+/// What one worker counts about one generation of a binding.
 #[derive(Debug, Default)]
 pub struct CallStats {
     /// Calls begun, of every kind.
     pub calls: Counter,
+    /// Of these, calls of `on-open`, `on-close` and `on-timer`; all others are of `on-message`.
+    pub others: [Counter; 3],
+    /// Calls of `on-message`, and releases, that gave no answer that could be taken.
+    pub unanswered: Counter,
+    /// Verdicts on messages that were held before.
+    pub released: Counter,
+    /// Sessions refused in `on-open`.
+    pub refused: Counter,
+    /// Processor time of all calls, in nanoseconds, as far as the instances measure it.
+    pub cpu_ns: Counter,
+    /// Bytes of memory that the instance has now; 0: there is none.
+    pub memory: Counter,
+    /// The most that an instance had.
+    pub memory_peak: Counter,
     /// How long each `on-message` took that gave an answer.
     pub latency: Histogram,
     /// Messages forwarded as they were.
@@ -71,7 +91,7 @@ pub struct CallStats {
     pub changed: Counter,
     /// Messages dropped by verdict.
     pub dropped: Counter,
-    /// Sessions closed by verdict or refused in on-open.
+    /// Sessions closed by verdict.
     pub closed: Counter,
     /// Messages held.
     pub held: Counter,
@@ -81,6 +101,8 @@ pub struct CallStats {
     pub refused_effects: Counter,
     /// Instances made.
     pub instances: Counter,
+    /// Instances that had not failed and were thrown away, by cause.
+    pub renewals: [Counter; Worn::ALL.len()],
     /// Messages that went by without a call, because they are not those that the binding is for; see [`When`](crate::When).
     pub skipped: Counter,
     /// Calls that were made for several messages at once. Each message whose verdict was used is a call beside.
@@ -93,6 +115,23 @@ impl CallStats {
     /// The counter of one cause.
     pub fn failure(&self, cause: FailureCause) -> &Counter {
         &self.failures[cause as usize]
+    }
+
+    /// Counts a verdict by its kind. Calls of `on-message` and releases are as many as verdicts and those without an answer.
+    pub(crate) fn verdict(&self, verdict: &Verdict) {
+        let counter = match verdict {
+            Verdict::Forward(Forwarding { payload: None, route: None }) => &self.forwarded,
+            Verdict::Forward(_) => &self.changed,
+            Verdict::Drop(_) => &self.dropped,
+            Verdict::Close(_) => &self.closed,
+            Verdict::Hold(_) => &self.held,
+        };
+        counter.add(1);
+    }
+
+    /// The counter of one cause.
+    pub fn renewal(&self, cause: Worn) -> &Counter {
+        &self.renewals[cause as usize]
     }
 }
 
@@ -139,6 +178,21 @@ pub struct TurnStats {
     pub plugins: Histogram,
     /// How long turns of the timers took, without plugins.
     pub timers: Histogram,
+    /// How long tasks of each kind waited that were ready.
+    pub waits: WaitStats,
+}
+
+/// How long it took until what was ready had its turn. The kinds stand apart: a crowd of one does not stand before the others.
+#[derive(Debug, Default)]
+pub struct WaitStats {
+    /// A session with something to read, write or deliver: of a share of them.
+    pub sockets: Histogram,
+    /// A session that has had a turn and has more to do.
+    pub busy: Histogram,
+    /// A handshake's next step.
+    pub handshakes: Histogram,
+    /// A connection that has ended, and is to be let go.
+    pub ends: Histogram,
 }
 
 /// Messages that come in, and where they went.

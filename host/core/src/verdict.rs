@@ -56,6 +56,14 @@ pub enum Verdict {
     Hold(u32),
 }
 
+impl Verdict {
+    /// Whether it puts what is not UTF-8 in the place of a payload.
+    pub(crate) fn is_garbled_text(&self) -> bool {
+        let Self::Forward(Forwarding { payload: Some(payload), .. }) = self else { return false };
+        std::str::from_utf8(payload).is_err()
+    }
+}
+
 /// How a message goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forwarding {

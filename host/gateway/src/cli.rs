@@ -1,7 +1,12 @@
 //! The command line.
 
+use crate::tap::Query;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// The hidden command that the gateway starts itself with, to compile a plugin.
+pub(crate) const COMPILE: &str = "compile-plugin";
 
 /// A programmable gateway for long-lived connections.
 #[derive(Debug, Parser)]
@@ -12,6 +17,7 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and it is read once")]
 pub(crate) enum Command {
     /// Runs the gateway.
     ///
@@ -23,8 +29,165 @@ pub(crate) enum Command {
     /// Makes, builds and looks into plugins.
     #[command(subcommand, arg_required_else_help = true)]
     Plugin(PluginCommand),
+    /// Has a running gateway read its configuration again, and says what changed.
+    Reload(ConfigFile),
+    /// Reads and compiles a plugin, for a gateway that started it.
+    #[command(name = COMPILE, hide = true)]
+    Compile {
+        /// What the gateway says.
+        #[arg(allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Records messages of a running gateway's listener, with what each plugin decided, into a file for `weir replay`.
+    ///
+    /// It ends when one of its bounds is reached, or with Ctrl-C. What is secret stays in the gateway: --redact for places in JSON,
+    /// --no-payload for everything that clients say.
+    Record(Record),
+    /// Runs recorded messages through another version of a plugin, and shows where its verdicts differ.
+    ///
+    /// Exits with 0 where nothing is different, with 1 where something is, and with 2 where it cannot be run. The same file and the same
+    /// plugin give the same output, to the byte.
+    Replay(Replay),
     /// Sends lines to a gateway, or to any server that speaks the same, and prints what it answers.
     Send(Send),
+    /// Shows messages of a running gateway as they pass, with what each plugin decided and where they went.
+    ///
+    /// Filters narrow it down: of each that is given, one of its values must fit; of different ones, all. On a terminal a message is a
+    /// line for people; elsewhere it is one of JSON.
+    Tap(TapOptions),
+    /// Shows what a running gateway does, live: listeners, plugins, the sessions with the most messages.
+    ///
+    /// In a pipe it prints a page for each interval. Keys: c, u, p, m, f, n sort by calls, cpu, p99, memory, failures, name; q quits.
+    Top(TopOptions),
+}
+
+/// Which gateway a command asks.
+#[derive(Debug, Args)]
+pub(crate) struct Remote {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// Its admin address, http://HOST:PORT or unix:PATH, instead of that of a configuration
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "file")]
+    pub(crate) admin: Option<String>,
+    /// A file with the token that it wants, instead of that of the configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TopOptions {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    /// Prints one page and ends
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// One line of JSON for each interval
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Between two looks
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    pub(crate) interval: f64,
+    /// What decides the order of plugins: calls, cpu, p99, memory, failures, name
+    #[arg(long, value_name = "COLUMN", default_value = "calls")]
+    pub(crate) sort: String,
+    /// How many of the loudest sessions are shown; counting them costs each message a little, 0 leaves it
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    pub(crate) sessions: usize,
+    /// Columns of a page, where standard output is no terminal
+    #[arg(long, default_value_t = 100)]
+    pub(crate) width: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TapOptions {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    /// Of this listener
+    #[arg(long, value_name = "NAME")]
+    pub(crate) listener: Vec<String>,
+    /// Of this session, as the log names it
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Vec<String>,
+    /// Of sessions in this group, and those that go to it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: Vec<String>,
+    /// That met this plugin
+    #[arg(long, value_name = "BINDING")]
+    pub(crate) plugin: Vec<String>,
+    /// Where a plugin, or the one of --plugin, decided so: forward, change, drop, close, hold, failed
+    #[arg(long)]
+    pub(crate) verdict: Vec<String>,
+    /// That go this way: in, out
+    #[arg(long)]
+    pub(crate) direction: Vec<String>,
+    /// text, binary
+    #[arg(long)]
+    pub(crate) kind: Vec<String>,
+    /// What became of them: routed, queued, dropped, or the reason of a drop such as `queue_full`
+    #[arg(long)]
+    pub(crate) fate: Vec<String>,
+    /// Only a part of them, such as 1%
+    #[arg(long, value_name = "PART")]
+    pub(crate) sample: Option<String>,
+    /// What is sampled: session (all messages of a part of the sessions) or message
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) by: Option<String>,
+    /// At most so many a second; 1000 if nothing is said
+    #[arg(long, value_name = "MESSAGES")]
+    pub(crate) rate: Option<String>,
+    /// So much of each payload, at most 65536; 256 if nothing is said
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) payload: Option<String>,
+    /// What may wait in the gateway while this end is slow; 1048576 if nothing is said
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) buffer: Option<String>,
+    /// Hides the value at this place of JSON payloads, such as /password or /cards/*/number
+    #[arg(long, value_name = "POINTER")]
+    pub(crate) redact: Vec<String>,
+    /// Ends after so many messages
+    #[arg(long, value_name = "MESSAGES")]
+    pub(crate) count: Option<u64>,
+    /// Ends after this time
+    #[arg(long = "for", value_name = "SECONDS")]
+    pub(crate) seconds: Option<f64>,
+    /// Lines of JSON, on a terminal too
+    #[arg(long, conflicts_with = "human")]
+    pub(crate) json: bool,
+    /// Lines for people, in a pipe too
+    #[arg(long)]
+    pub(crate) human: bool,
+}
+
+impl TapOptions {
+    /// What is asked of the gateway. The error names the option, and what to write instead.
+    pub(crate) fn query(&self) -> Result<Query, String> {
+        let lists = [
+            ("listener", &self.listener),
+            ("session", &self.session),
+            ("group", &self.group),
+            ("plugin", &self.plugin),
+            ("verdict", &self.verdict),
+            ("direction", &self.direction),
+            ("kind", &self.kind),
+            ("fate", &self.fate),
+            ("redact", &self.redact),
+        ];
+        let single = [
+            ("sample", &self.sample),
+            ("by", &self.by),
+            ("rate", &self.rate),
+            ("payload", &self.payload),
+            ("buffer", &self.buffer),
+        ];
+        let mut query = Query::default();
+        for (key, values) in lists {
+            values.iter().try_for_each(|value| query.set(key, value.clone()))?;
+        }
+        for (key, value) in single {
+            value.iter().try_for_each(|value| query.set(key, value.clone()))?;
+        }
+        Ok(query)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -53,6 +216,14 @@ pub(crate) enum PluginCommand {
         #[arg(short, long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Runs a plugin's cases: config, messages in, verdicts and effects out; exits 1 where one fails.
+    Test {
+        /// The project's folder, which is built first; or a .wasm file.
+        #[arg(default_value = ".")]
+        plugin: PathBuf,
+        /// Files of cases; without any, those that the plugin carries: a project's tests/*.case.
+        cases: Vec<PathBuf>,
+    },
     /// Shows what a plugin is: name, version, contract, capabilities, config schema.
     Inspect {
         /// A .wasm file.
@@ -61,6 +232,75 @@ pub(crate) enum PluginCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Record {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    /// Which one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) listener: String,
+    /// A file that is not there yet, or - for standard output; NAME.jsonl if nothing is said
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// How long the file may be
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = crate::record::size)]
+    pub(crate) max_bytes: u64,
+    /// How many messages it may have
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
+    pub(crate) max_messages: u64,
+    /// For how long
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = crate::record::time)]
+    pub(crate) time: Duration,
+    /// What may wait in the gateway while this end is slow; what does not fit is counted in the file
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = crate::record::size)]
+    pub(crate) buffer: u64,
+    /// Leaves out the value at this place of JSON payloads, such as /password or /cards/*/number. Payloads that are no JSON are then left
+    /// out as a whole, and so are values of attributes that plugins set
+    #[arg(long, value_name = "POINTER")]
+    pub(crate) redact: Vec<String>,
+    /// With --redact: an attribute whose values are recorded all the same
+    #[arg(long, value_name = "NAME")]
+    pub(crate) keep_attribute: Vec<String>,
+    /// Leaves out all payloads: to be looked at, not to be replayed
+    #[arg(long)]
+    pub(crate) no_payload: bool,
+    /// Leaves out the plugins' configuration
+    #[arg(long)]
+    pub(crate) no_config: bool,
+    /// Records headers that say who a client is (authorization, cookie, …) and the query of its path too
+    #[arg(long)]
+    pub(crate) credentials: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// What `weir record` wrote.
+    pub(crate) file: PathBuf,
+    /// The version to try: a .wasm file.
+    #[arg(long, value_name = "WASM")]
+    pub(crate) plugin: PathBuf,
+    /// Its settings, as they lie beside a plugin in its directory (config, grants, limits). Without it, those that were recorded; limits
+    /// and grants that it does not say are as recorded.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// In the place of which binding of the recorded chain it stands; needed where that has several.
+    #[arg(long, value_name = "NAME", conflicts_with = "added")]
+    pub(crate) binding: Option<String>,
+    /// It stands in no one's place: it is one more, before all others.
+    #[arg(long)]
+    pub(crate) added: bool,
+    /// Compare with this version, replayed in the same way with the settings that were recorded, and not with the recorded verdicts:
+    /// then what was before the recording began makes no difference.
+    #[arg(long, value_name = "WASM")]
+    pub(crate) against: Option<PathBuf>,
+    /// One JSON object a line: a head, each difference, a summary.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How many differences are shown; all are counted.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) show: u64,
 }
 
 #[derive(Debug, Args)]

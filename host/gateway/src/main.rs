@@ -8,8 +8,15 @@ mod admin;
 mod cli;
 mod log;
 mod plugin_command;
+mod record;
+mod reload;
+mod remote;
+mod replay;
 mod run;
 mod send;
+mod tap;
+mod tap_command;
+mod top_command;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -32,7 +39,13 @@ fn main() -> ExitCode {
         Command::Run(config) => run::run(config.file.as_deref()),
         Command::Check(config) => run::check(config.file.as_deref()),
         Command::Plugin(command) => plugin_command::run(&command).map(|()| ExitCode::SUCCESS),
+        Command::Reload(config) => reload::run(config.file.as_deref()),
+        Command::Compile { arguments } => return weir_plugin::compile_process(&arguments),
         Command::Send(options) => send::run(&options),
+        Command::Tap(options) => tap_command::run(&options),
+        Command::Top(options) => top_command::run(&options),
+        Command::Record(options) => record::run(&options),
+        Command::Replay(options) => Ok(replay::run(&options)),
     };
     done.unwrap_or_else(|error| {
         eprintln!("weir: {}", in_one_line(&error));

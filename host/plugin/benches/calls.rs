@@ -202,10 +202,12 @@ fn generation(runtime: &Runtime, name: &str, config: Value) -> Arc<Generation> {
         std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run: make plugins", file.display()));
     let spec = BindingSpec {
         id: BindingId(0),
+        sha256: None,
         name: name.into(),
         config,
         limits: PluginLimits::default(),
         grants: Grants::all(),
+        rollout: weir_plugin::RolloutPolicy::default(),
         on_failure: OnFailure::Closed,
         when: None,
     };

@@ -1,5 +1,6 @@
 //! A file before it is compiled: what it is, and what it imports and exports.
 
+use crate::cases;
 use crate::contract::{OFFERED, PACKAGE};
 use crate::digest::Digest;
 use crate::grants::{ALWAYS, BARE, Capability, Grants};
@@ -7,7 +8,7 @@ use crate::refusal::Refusal;
 use wasmparser::{BinaryReaderError, Encoding, Parser, Payload, Validator};
 
 /// How the file came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
     /// As `cargo build` makes it; turned into a component in process.
@@ -25,8 +26,9 @@ pub(crate) struct Artifact {
 }
 
 /// What is known of a file without compiling it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Facts {
+    #[serde(skip, default = "Digest::of_nothing")]
     pub(crate) digest: Digest,
     pub(crate) form: Form,
     pub(crate) size: usize,
@@ -36,9 +38,16 @@ pub(crate) struct Facts {
     pub(crate) interfaces: Vec<String>,
     /// Whether it exports the packed `batch`.
     pub(crate) batch: bool,
+    /// The text of its own cases, if it carries any.
+    pub(crate) cases: Option<Box<str>>,
 }
 
 impl Facts {
+    /// The same, of this file for certain.
+    pub(crate) fn of_file(self, file: &[u8]) -> Self {
+        Self { digest: Digest::of(file), size: file.len(), ..self }
+    }
+
     pub(crate) fn capabilities(&self) -> Grants {
         self.interfaces.iter().filter_map(|name| Capability::of_interface(name)).collect()
     }
@@ -67,6 +76,7 @@ impl Artifact {
         let digest = Digest::of(bytes);
         validate(bytes)?;
         let surface = Surface::of(bytes)?;
+        let cases = cases::read(bytes).map_err(|error| Refusal::Cases(error.to_string()))?.map(Into::into);
         let (form, component, surface) = match surface.encoding {
             Encoding::Component => (Form::Component, bytes.to_vec(), surface),
             Encoding::Module => {
@@ -76,7 +86,7 @@ impl Artifact {
                 (Form::Core, component, surface)
             }
         };
-        let facts = surface.facts(digest, form, bytes.len())?;
+        let facts = Facts { cases, ..surface.facts(digest, form, bytes.len())? };
         Ok(Self { facts, component })
     }
 }
@@ -206,7 +216,7 @@ impl Surface {
             return Err(Refusal::NoHandler { exports: some_of(&self.exports.iter().collect::<Vec<_>>()) });
         }
         let contract = ours.first().map_or_else(String::new, |name| name.version.to_owned());
-        Ok(Facts { digest, form, size, contract, interfaces, batch: exports("batch") })
+        Ok(Facts { digest, form, size, contract, interfaces, batch: exports("batch"), cases: None })
     }
 }
 

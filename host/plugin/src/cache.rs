@@ -1,9 +1,10 @@
-//! Compiled modules, kept in a private directory.
+//! Compiled modules, and what was read of their files, kept in a private directory.
 //!
 //! What is read from there is run as native code, so the directory must be ours and nobody else may write to it; that is checked on
 //! the open directory, and every file is opened relative to it. A checksum in front of each file tells what was cut short or rotted
 //! (not what was forged: whoever may write there runs as us already); such a file is compiled again.
 
+use crate::artifact::Facts;
 use crate::digest::Digest;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-const MAGIC: &[u8; 8] = b"weircwa1";
+const MAGIC: &[u8; 8] = b"weircwa3";
 const HEADER: usize = MAGIC.len() + 32;
 /// Files beyond this many are removed, the oldest first.
 const MAX_FILES: usize = 256;
@@ -76,7 +77,7 @@ impl Cache {
     }
 
     /// The compiled module of this file, if it is there and whole.
-    pub(crate) fn load(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
+    pub(crate) fn load(&self, engine: &Engine, file: &[u8], digest: &Digest) -> Option<(Facts, Component)> {
         let name = name(engine, digest);
         let code = match self.read(&name) {
             Ok(code) => code,
@@ -86,8 +87,12 @@ impl Cache {
                 return None;
             }
         };
-        match deserialize(engine, &code) {
-            Ok(component) => Some(component),
+        let kept = || {
+            let (facts, code) = split(&code)?;
+            Ok::<_, wasmtime::Error>((facts.of_file(file), deserialize(engine, code)?))
+        };
+        match kept() {
+            Ok(kept) => Some(kept),
             Err(error) => {
                 tracing::warn!("compiled module {name} does not load and will be made again: {error:#}");
                 None
@@ -114,9 +119,13 @@ impl Cache {
     }
 
     /// Keeps a compiled module. A cache that cannot be written costs time, nothing else.
-    pub(crate) fn store(&self, engine: &Engine, digest: &Digest, component: &Component) {
-        let name = name(engine, digest);
-        let done = component.serialize().map_err(io::Error::other).and_then(|code| self.write(&name, &code));
+    pub(crate) fn store(&self, engine: &Engine, facts: &Facts, code: &[u8]) {
+        let name = name(engine, &facts.digest);
+        let head = serde_json::to_vec(facts).map_err(io::Error::other);
+        let done = head.and_then(|head| {
+            let length = u32::try_from(head.len()).map_err(io::Error::other)?.to_le_bytes();
+            self.write(&name, &[&length[..], &head, code].concat())
+        });
         if let Err(error) = done.and_then(|()| self.prune()) {
             tracing::warn!("the compiled module {name} could not be kept: {error}");
         }
@@ -172,10 +181,19 @@ fn name(engine: &Engine, digest: &Digest) -> String {
     format!("{digest}-{:016x}", hasher.finish())
 }
 
+/// The facts and the code of a kept file.
+fn split(kept: &[u8]) -> wasmtime::Result<(Facts, &[u8])> {
+    let short = || wasmtime::format_err!("it is too short");
+    let (length, rest) = kept.split_first_chunk::<4>().ok_or_else(short)?;
+    let (facts, code) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(short)?;
+    Ok((serde_json::from_slice(facts).map_err(|error| wasmtime::format_err!("{error}"))?, code))
+}
+
 #[expect(unsafe_code, reason = "the engine cannot verify native code; see the safety comment")]
-fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: `code` must be what `Component::serialize` gave, unchanged. It was read, through the descriptor of a directory that we
-    // own and no one else may write to, from a regular file with the same properties, and its SHA-256 is the one that was written
-    // with it; and only `Cache::store` writes there. The engine checks by itself that its version and settings are the same.
+pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: `code` must be what the compiler gave, unchanged. Either it comes from the compiler in this process or in one that this
+    // process started from its own executable, through a pipe that nobody else has; or from a component of this process. Or it was
+    // read, through the descriptor of a directory that we own and no one else may write to, from a regular file with the same
+    // properties, and its SHA-256 is the one that was written with it; and only `Cache::store` writes there. The engine checks by itself that its version and settings are the same.
     unsafe { Component::deserialize(engine, code) }
 }

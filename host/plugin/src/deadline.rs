@@ -4,8 +4,11 @@
 //! that call would punish a plugin that did nothing wrong, and drop its message. Reading the thread's clock costs a system call, too
 //! much for every call; so a call is looked at for the first time after one to two epochs, and its processor time is counted from
 //! there. A call that is really running cannot have used more than that before, and no plugin that behaves gets there.
+//!
+//! In a replay fuel takes the place of time: see [`Script`](crate::Script).
 
 use crate::host_interfaces::{Host, Phase};
+use crate::script::FUEL_PER_MILLISECOND;
 use cpu_time::ThreadTime;
 use std::time::Duration;
 use wasmtime::{Store, UpdateDeadline};
@@ -41,6 +44,9 @@ impl Deadline {
 
 /// Once for each instance.
 pub(crate) fn watch(store: &mut Store<Host>) {
+    if store.data().clock.script().is_some() {
+        return;
+    }
     store.epoch_deadline_callback(|mut store| {
         let left = store.data_mut().deadline.look(ThreadTime::now().as_duration());
         Ok(left.map_or(UpdateDeadline::Interrupt, |left| UpdateDeadline::Continue(epochs(left))))
@@ -51,11 +57,38 @@ pub(crate) fn watch(store: &mut Store<Host>) {
 pub(crate) fn begin(store: &mut Store<Host>, phase: Phase) {
     let host = store.data_mut();
     host.begin(phase);
-    host.deadline.begin(match phase {
+    let limit = limit(host);
+    if host.clock.script().is_some() {
+        // An error would say that the engine counts no fuel; with a script it does.
+        let counted = store.set_fuel(fuel_of(limit));
+        debug_assert!(counted.is_ok(), "{counted:?}");
+        return;
+    }
+    host.deadline.begin(limit);
+    store.set_epoch_deadline(FIRST_LOOK);
+}
+
+/// How long what the instance does may take.
+pub(crate) fn limit(host: &Host) -> Duration {
+    match host.phase {
         Phase::Setup => host.limits.setup_deadline,
         Phase::Call => host.limits.deadline,
-    });
-    store.set_epoch_deadline(FIRST_LOOK);
+    }
+}
+
+/// The fuel that stands for a deadline.
+pub(crate) fn fuel_of(limit: Duration) -> u64 {
+    let micros = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+    micros.saturating_mul(FUEL_PER_MILLISECOND / 1000)
+}
+
+/// Fuel that was used since [`begin`]; 0 where none is counted.
+pub(crate) fn fuel_used(store: &Store<Host>) -> u64 {
+    let host = store.data();
+    if host.clock.script().is_none() {
+        return 0;
+    }
+    store.get_fuel().map_or(0, |left| fuel_of(limit(host)).saturating_sub(left))
 }
 
 fn epochs(left: Duration) -> u64 {

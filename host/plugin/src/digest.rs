@@ -13,6 +13,16 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Known already.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Of no bytes: what stands for a digest that is to be filled in.
+    pub(crate) fn of_nothing() -> Self {
+        Self::of(&[])
+    }
+
     /// The 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

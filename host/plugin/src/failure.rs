@@ -1,6 +1,9 @@
 //! From an error of the engine to whose fault it was.
 
-use crate::host_interfaces::{Breach, Host, Phase};
+use crate::deadline::{fuel_of, limit};
+use crate::host_interfaces::{Breach, Host};
+use crate::store::{Budget, KvError};
+use crate::symbols::MARK;
 use std::fmt::Write as _;
 use wasmtime::{Error, Trap, WasmBacktrace};
 use weir_core::{Failure, FailureCause};
@@ -10,14 +13,33 @@ const FRAMES: usize = 8;
 /// The most bytes of a detail.
 const DETAIL: usize = 2048;
 
-/// What went wrong in a call of this instance.
+/// What went wrong in a call of this instance. A budget that it met is counted.
 pub(crate) fn failure(error: &Error, host: &Host) -> Failure {
     let (cause, mut detail) = classify(error, host);
+    if let Some(budget) = budget(error, cause, host) {
+        host.store.count_hit(budget);
+    }
     if let Some(trace) = error.downcast_ref::<WasmBacktrace>() {
         frames(&mut detail, trace);
     }
     detail.truncate(detail.floor_char_boundary(DETAIL));
     Failure { cause, detail: detail.into() }
+}
+
+/// The budget that a failed call met.
+fn budget(error: &Error, cause: FailureCause, host: &Host) -> Option<Budget> {
+    match cause {
+        FailureCause::Memory => host.limiter.refused(),
+        FailureCause::Stack => Some(Budget::Stack),
+        FailureCause::Deadline => Some(Budget::Deadline),
+        FailureCause::HostCalls => Some(Budget::HostCalls),
+        FailureCause::Kv => Some(Budget::Kv),
+        FailureCause::Output if matches!(error.downcast_ref(), Some(Breach::Effects(_))) => {
+            Some(Budget::Effects)
+        }
+        FailureCause::Output => Some(Budget::Output),
+        _ => None,
+    }
 }
 
 fn classify(error: &Error, host: &Host) -> (FailureCause, String) {
@@ -27,23 +49,37 @@ fn classify(error: &Error, host: &Host) -> (FailureCause, String) {
             Breach::Effects(_) | Breach::Output(_) => FailureCause::Output,
             Breach::Answer(_) | Breach::Torn(_) => FailureCause::Answer,
             Breach::Deferred => FailureCause::Output,
+            Breach::HostCalls(_) => FailureCause::HostCalls,
+            Breach::Kv(KvError::Full { .. }) => FailureCause::Kv,
             Breach::Kv(_) | Breach::Random(_) => FailureCause::Trap,
         };
         return (cause, breach.to_string());
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => {
-            let deadline = match host.phase {
-                Phase::Setup => host.limits.setup_deadline,
-                Phase::Call => host.limits.deadline,
-            };
-            (FailureCause::Deadline, format!("it ran past its deadline of {} ms", deadline.as_millis()))
+            (FailureCause::Deadline, format!("it ran past its deadline of {} ms", limit(host).as_millis()))
+        }
+        Some(Trap::OutOfFuel) => {
+            let limit = limit(host);
+            let detail = format!(
+                "it used up {} of fuel, which stand for its deadline of {} ms",
+                fuel_of(limit),
+                limit.as_millis()
+            );
+            (FailureCause::Deadline, detail)
         }
         Some(Trap::StackOverflow) => (FailureCause::Stack, "it recursed too deeply".into()),
-        _ if host.limiter.refused() => (
+        _ if host.limiter.refused() == Some(Budget::Table) => (
             FailureCause::Memory,
             format!(
-                "it wanted more than its {} bytes of memory or its table; memory raises the limit",
+                "it wanted more than its {} elements of tables; max_table raises the limit",
+                host.limits.table_elements
+            ),
+        ),
+        _ if host.limiter.refused().is_some() => (
+            FailureCause::Memory,
+            format!(
+                "it wanted more than its {} bytes of memory; memory raises the limit",
                 host.limits.memory
             ),
         ),
@@ -68,10 +104,14 @@ fn frames(detail: &mut String, trace: &WasmBacktrace) {
     let names: Vec<_> = trace
         .frames()
         .iter()
-        .map(|frame| match frame.func_name() {
-            // Without the hash at its end.
-            Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
-            None => format!("function {}", frame.func_index()),
+        .map(|frame| {
+            let name = match frame.func_name() {
+                // Without the hash at its end.
+                Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+                None => format!("function {}", frame.func_index()),
+            };
+            // For `wasm-tools addr2line`, and for what is found in the file's own debug information.
+            frame.module_offset().map_or(name.clone(), |offset| format!("{name}{MARK}{offset:x}"))
         })
         .collect();
     for (at, name) in from_own_code(&names).iter().take(FRAMES).enumerate() {

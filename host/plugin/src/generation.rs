@@ -11,16 +11,16 @@ use crate::limits::PluginLimits;
 use crate::manifest::Manifest;
 use crate::module::Module;
 use crate::refusal::Refusal;
+use crate::rollout::RolloutPolicy;
 use crate::runtime::Runtime;
-use crate::schema;
 use crate::store::BindingStore;
 use std::fmt;
 use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use weir_core::{
-    BindingId, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure, Program, Seat, When,
-    WorkerId,
+    BindingId, CallStats, CallTotals, Directory, Effect, Failure, FailureCause, Instance, Link, OnFailure,
+    Program, Quarantine, Seat, When, WorkerId,
 };
 
 /// One use of a plugin file, as the configuration says it.
@@ -28,6 +28,8 @@ use weir_core::{
 pub struct BindingSpec {
     /// Given by whoever reads the configuration; the same for as long as there is a binding of this name.
     pub id: BindingId,
+    /// The only file that is taken; `None`: any.
+    pub sha256: Option<Digest>,
     /// For chains, logs and metrics.
     pub name: Arc<str>,
     /// `Null` when there is none.
@@ -40,6 +42,26 @@ pub struct BindingSpec {
     pub on_failure: OnFailure,
     /// Which messages it is called for; `None`: for all of its directions.
     pub when: Option<Arc<When>>,
+    /// How a new generation takes over.
+    pub rollout: RolloutPolicy,
+}
+
+impl BindingSpec {
+    /// Whether a generation that was made with the other is as good as a new one: only how it takes over may differ.
+    pub fn is_same_but_rollout(&self, other: &Self) -> bool {
+        let Self { id, sha256, name, config, limits, grants, on_failure, when, rollout: _ } = self;
+        (*id, *sha256, name) == (other.id, other.sha256, &other.name)
+            && (config, limits) == (&other.config, &other.limits)
+            && (*grants, *on_failure, when) == (other.grants, other.on_failure, &other.when)
+    }
+
+    /// What a generation is made of beside its file: refused ones are remembered by both. Limits are written as this version of Weir
+    /// knows them; after an upgrade a refused file may so be tried once more.
+    pub(crate) fn settings_digest(&self) -> Digest {
+        let Self { config, limits, grants, on_failure, when, .. } = self;
+        let grants: Vec<_> = grants.iter().map(|grant| grant.to_string()).collect();
+        Digest::of(format!("{config}\n{grants:?}\n{limits:?}\n{on_failure:?}\n{when:?}").as_bytes())
+    }
 }
 
 /// A version of a binding that has been tried and can serve.
@@ -52,7 +74,9 @@ pub struct Generation {
     /// Whether it is given several messages in one call.
     several: bool,
     store: Arc<BindingStore>,
+    stats: Arc<[CallStats]>,
     starter: Starter,
+    quarantine: Arc<Quarantine>,
 }
 
 impl Generation {
@@ -64,6 +88,11 @@ impl Generation {
     /// What the plugin says of itself.
     pub fn manifest(&self) -> &Arc<Manifest> {
         &self.manifest
+    }
+
+    /// Whose it is, and what it was made with.
+    pub fn spec(&self) -> &BindingSpec {
+        &self.spec
     }
 
     /// Of the file.
@@ -86,6 +115,31 @@ impl Generation {
         &self.store
     }
 
+    /// The text of one of its failures with places in the sources; `None`: its file has no debug information. May take a while: not for a worker's thread.
+    pub fn locate(&self, detail: &str) -> Option<String> {
+        self.module.symbols.as_ref().map(|symbols| symbols.locate(detail))
+    }
+
+    /// Whether [`Generation::locate`] has anything to say.
+    pub fn has_places(&self) -> bool {
+        self.module.symbols.is_some()
+    }
+
+    /// What the workers count, one set for each.
+    pub fn stats(&self) -> &Arc<[CallStats]> {
+        &self.stats
+    }
+
+    /// All workers' counters, added up.
+    pub fn totals(&self) -> CallTotals {
+        CallTotals::of(&self.stats)
+    }
+
+    /// Whether it failed so often in a row that no worker calls it any more.
+    pub fn is_quarantined(&self) -> bool {
+        self.quarantine.is_on()
+    }
+
     /// For a chain.
     pub fn link(self: &Arc<Self>) -> Link {
         Link {
@@ -95,7 +149,10 @@ impl Generation {
             program: self.clone(),
             directions: self.manifest.directions,
             on_failure: self.spec.on_failure,
-            stats: self.store.stats().clone(),
+            stats: self.stats.clone(),
+            terms: Arc::default(),
+            max_held: self.spec.limits.max_held,
+            quarantine: self.quarantine.clone(),
         }
     }
 }
@@ -112,7 +169,8 @@ impl fmt::Debug for Generation {
 
 impl Program for Generation {
     fn instantiate(&self, seat: &Seat, effects: &mut Vec<Effect>) -> Result<Box<dyn Instance>, Failure> {
-        let parts = self.starter.parts(Some(seat.worker), seat.directory.clone(), self.number);
+        let stats = self.stats.clone();
+        let parts = self.starter.parts(Some(seat.worker), seat.directory.clone(), self.number, stats);
         let mut started = self.starter.start(parts)?;
         match started.configure(&self.config)? {
             Ok(()) => {}
@@ -133,31 +191,43 @@ impl Program for Generation {
 
 impl Runtime {
     /// Makes a generation of a binding from a file: compiles, starts it in a scratch instance with the binding's limits, asks what it
-    /// is, checks the config and configures it. Takes as long as compiling takes; not for a worker's thread.
+    /// is, checks the config, configures it, and runs the cases that the file carries. Takes as long as compiling takes; not for a worker's thread.
     pub fn prepare(
         &self,
         bytes: &[u8],
         spec: &BindingSpec,
         store: &Arc<BindingStore>,
     ) -> Result<Arc<Generation>, Refusal> {
-        let module = self.module(bytes, |facts| facts.check_grants(spec.grants, &spec.name))?;
+        if let Some(wanted) = spec.sha256 {
+            let found = Digest::of(bytes);
+            if found != wanted {
+                return Err(Refusal::OtherDigest { found, wanted });
+            }
+        }
+        let module = self
+            .module(bytes, spec.limits.stack_size(), |facts| facts.check_grants(spec.grants, &spec.name))?;
         let starter = Starter::new(self, &module, spec, store)?;
         let (mut scratch, manifest) = starter.try_out()?;
-        let config = schema::check(&manifest.config_schema, &spec.config)?;
+        let config = self.compiler().check_config(&manifest.config_schema, &spec.config)?;
         match scratch.configure(&config) {
             Ok(Ok(())) => {}
             Ok(Err(said)) => return Err(Refusal::ConfigureSaid(said)),
             Err(failure) => return Err(Refusal::ConfigureFailed(failure)),
         }
+        drop(scratch);
+        self.try_cases(&module, spec)?;
+        let (number, stats) = store.next_generation();
         Ok(Arc::new(Generation {
-            number: store.next_generation(),
+            number,
             spec: spec.clone(),
             config,
             manifest: Arc::new(manifest),
             several: module.facts.takes_several(),
             module,
             store: store.clone(),
+            stats,
             starter,
+            quarantine: Arc::new(Quarantine::after(spec.limits.quarantine)),
         }))
     }
 }
@@ -186,7 +256,7 @@ impl Starter {
         store: &Arc<BindingStore>,
     ) -> Result<Self, Refusal> {
         let link = |error: wasmtime::Error| Refusal::Link(format!("{error:#}"));
-        let linker = v0_1::linker(runtime.engine(), spec.grants).map_err(link)?;
+        let linker = v0_1::linker(module.component.engine(), spec.grants).map_err(link)?;
         let pre = linker.instantiate_pre(&module.component).map_err(link)?;
         let indices = HandlerIndices::new(&pre).map_err(link)?;
         Ok(Self {
@@ -199,10 +269,17 @@ impl Starter {
         })
     }
 
-    fn parts(&self, worker: Option<WorkerId>, directory: Arc<Directory>, generation: u64) -> HostParts {
+    fn parts(
+        &self,
+        worker: Option<WorkerId>,
+        directory: Arc<Directory>,
+        generation: u64,
+        stats: Arc<[CallStats]>,
+    ) -> HostParts {
         HostParts {
             limits: self.limits.clone(),
             store: self.store.clone(),
+            stats,
             directory,
             clock: self.runtime.clock(),
             worker,
@@ -213,7 +290,7 @@ impl Starter {
 
     /// An instance that nothing is connected to, and what it says of itself.
     pub(crate) fn try_out(&self) -> Result<(Started, Manifest), Refusal> {
-        let parts = self.parts(None, Arc::new(Directory::new(1)), 0);
+        let parts = self.parts(None, Arc::new(Directory::new(1)), 0, Arc::default());
         let mut scratch = self.start(parts).map_err(|error| match error {
             StartError::Misfit(text) => Refusal::Link(text),
             StartError::Failed(failure) => Refusal::Start(failure),
@@ -227,8 +304,8 @@ impl Starter {
 
     fn start(&self, parts: HostParts) -> Result<Started, StartError> {
         let crossing = parts.limits.crossing();
-        self.runtime.count_epochs();
-        let mut store = Store::new(self.runtime.engine(), Host::new(parts));
+        self.runtime.engines().count_epochs();
+        let mut store = Store::new(self.pre.engine(), Host::new(parts));
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(crossing);
         watch(&mut store);
@@ -268,7 +345,7 @@ impl Started {
     }
 
     /// The inner error is what the plugin said.
-    fn configure(&mut self, config: &str) -> Result<Result<(), String>, Failure> {
+    pub(crate) fn configure(&mut self, config: &str) -> Result<Result<(), String>, Failure> {
         const SAID: usize = 2048;
         begin(&mut self.store, Phase::Setup);
         // What was asked for in `describe`, of a scratch instance, is not the config's.

@@ -1,12 +1,14 @@
 //! What a file is, for people.
 
 use crate::artifact::Form;
+use crate::cases::Cases;
 use crate::digest::Digest;
 use crate::generation::{BindingSpec, Starter};
 use crate::grants::{Capability, Grants};
 use crate::limits::PluginLimits;
 use crate::manifest::Manifest;
 use crate::refusal::Refusal;
+use crate::rollout::RolloutPolicy;
 use crate::runtime::Runtime;
 use crate::store::BindingStore;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// Whether it exports the packed `batch`.
     pub batch: bool,
+    /// How many cases of its own it carries.
+    pub cases: usize,
     /// What it says of itself, the config's schema among it.
     pub manifest: Manifest,
 }
@@ -37,15 +41,17 @@ pub struct Inspection {
 impl Runtime {
     /// Compiles a file and asks it what it is, with everything granted and the default limits. It is not configured.
     pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, Refusal> {
-        let module = self.module(bytes, |_| Ok(()))?;
+        let module = self.module(bytes, PluginLimits::default().stack_size(), |_| Ok(()))?;
         let spec = BindingSpec {
             id: BindingId(0),
+            sha256: None,
             name: "inspect".into(),
             config: serde_json::Value::Null,
             limits: PluginLimits::default(),
             grants: Grants::all(),
             on_failure: OnFailure::default(),
             when: None,
+            rollout: RolloutPolicy::default(),
         };
         let store = Arc::new(BindingStore::new(self.options()));
         let (_, manifest) = Starter::new(self, &module, &spec, &store)?.try_out()?;
@@ -58,6 +64,12 @@ impl Runtime {
             capabilities: facts.capabilities().iter().collect(),
             imports: facts.interfaces.clone(),
             batch: facts.batch,
+            cases: match &facts.cases {
+                Some(text) => {
+                    Cases::parse(text).map_err(|error| Refusal::Cases(error.to_string()))?.iter().len()
+                }
+                None => 0,
+            },
             manifest,
         })
     }

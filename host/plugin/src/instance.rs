@@ -1,17 +1,17 @@
 //! A plugin instance of one worker.
 
 use crate::contract::v0_1::{self, Answers, Converter};
-use crate::deadline::begin;
+use crate::deadline::{begin, fuel_used};
 use crate::failure::failure;
 use crate::generation::Started;
 use crate::host_interfaces::{Breach, Host, Phase};
+use crate::processor::Sampler;
 use std::time::Instant;
 use weir_core::{
-    Call, Failure, FailureCause, Instance, Kind, Message, Rejection, SessionId, SessionInfo, Verdict,
+    Call, CallStats, Failure, FailureCause, Instance, Kind, Message, Rejection, SessionId, SessionInfo,
+    Verdict, Worn,
 };
 
-/// Calls after which a fresh instance takes over: what a plugin leaks slowly ends here.
-const MAX_CALLS: u64 = 10_000_000;
 /// Bytes of a buffer that is kept.
 const KEPT: usize = 128 << 10;
 
@@ -21,6 +21,7 @@ pub(crate) struct PluginInstance {
     /// Bytes of memory from which on it is worn.
     high_water: usize,
     failed: bool,
+    processor: Sampler,
     /// Several messages for one call; kept for the next.
     packed: Vec<u8>,
 }
@@ -28,10 +29,12 @@ pub(crate) struct PluginInstance {
 impl PluginInstance {
     pub(crate) fn new(started: Started) -> Self {
         let host = started.store.data();
-        let (limit, initial) = (host.limits.memory, host.limiter.memory());
-        // Three quarters of the limit; for one that begins above that, half of what was left.
-        let high_water = (limit / 4 * 3).max(usize::midpoint(initial, limit));
-        Self { started, calls: 0, high_water, failed: false, packed: Vec::new() }
+        let high_water = host.limits.high_water(host.limiter.memory());
+        let seed = host.worker.map_or(0, |worker| u64::from(worker.0)) << 32 | host.generation;
+        let processor = Sampler::new(seed);
+        let instance = Self { started, calls: 0, high_water, failed: false, processor, packed: Vec::new() };
+        instance.count_memory();
+        instance
     }
 
     /// One call of the plugin: lends it the session and takes its effects. `run` calls and converts the answer.
@@ -48,19 +51,62 @@ impl PluginInstance {
             });
         }
         self.calls += 1;
+        // 36 ns for both readings; the time-stamp counter by way of quanta took 22, and two tenths of a second to calibrate at start.
+        let measured = self.processor.begin();
+        let begun = Instant::now();
         begin(&mut self.started.store, Phase::Call);
         let host = self.started.store.data_mut();
         host.session = call.session.take();
         std::mem::swap(&mut host.effects, &mut call.effects);
         let answer = run(&mut self.started);
+        call.fuel = fuel_used(&self.started.store);
         let host = self.started.store.data_mut();
         call.session = host.session.take();
         std::mem::swap(&mut host.effects, &mut call.effects);
+        if let (Ok(_), Some(budget)) = (&answer, host.limiter.refused()) {
+            // It did without.
+            host.store.count_hit(budget);
+        }
+        let elapsed = begun.elapsed();
+        call.nanoseconds = elapsed.as_nanos() as u64;
+        let used = match &answer {
+            Ok(_) => self.processor.end(measured),
+            Err(_) => self.processor.fail(measured, elapsed.min(host.limits.deadline)),
+        };
+        if let Some(stats) = self.stats() {
+            stats.cpu_ns.add(used);
+        }
+        self.count_memory();
         answer.map_err(|error| {
             self.failed = true;
             call.effects.clear();
             failure(&error, self.started.store.data())
         })
+    }
+}
+
+impl PluginInstance {
+    /// The worker's counters of the generation; none while a generation is tried.
+    fn stats(&self) -> Option<&CallStats> {
+        let host = self.started.store.data();
+        host.worker.and_then(|worker| host.stats.get(usize::from(worker.0)))
+    }
+
+    fn count_memory(&self) {
+        let Some(stats) = self.stats() else { return };
+        let memory = self.started.store.data().limiter.memory() as u64;
+        if stats.memory.value() != memory {
+            stats.memory.set(memory);
+            stats.memory_peak.set(stats.memory_peak.value().max(memory));
+        }
+    }
+}
+
+impl Drop for PluginInstance {
+    fn drop(&mut self) {
+        if let Some(stats) = self.stats() {
+            stats.memory.set(0);
+        }
     }
 }
 
@@ -75,14 +121,10 @@ impl Instance for PluginInstance {
     }
 
     fn message(&mut self, message: &Message<'_>, call: &mut Call) -> Result<Verdict, Failure> {
-        // 36 ns for both readings; the time-stamp counter by way of quanta took 22, and two tenths of a second to calibrate at start.
-        let begun = Instant::now();
-        let verdict = self.call(call, |Started { store, handler }| {
+        self.call(call, |Started { store, handler }| {
             let verdict = handler.message(store, v0_1::message(message))?;
             Ok(converter(store).verdict(verdict, message.kind == Kind::Text)?)
-        });
-        call.nanoseconds = begun.elapsed().as_nanos() as u64;
-        verdict
+        })
     }
 
     fn messages(
@@ -134,8 +176,13 @@ impl Instance for PluginInstance {
         self.call(call, |Started { store, handler }| handler.timer(store))
     }
 
-    fn worn(&self) -> bool {
-        self.calls >= MAX_CALLS || self.started.store.data().limiter.memory() > self.high_water
+    fn worn(&self) -> Option<Worn> {
+        let host = self.started.store.data();
+        if host.limiter.memory() > self.high_water {
+            Some(Worn::Memory)
+        } else {
+            (self.calls >= host.limits.renew_calls).then_some(Worn::Calls)
+        }
     }
 }
 

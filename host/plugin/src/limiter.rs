@@ -1,6 +1,7 @@
 //! Counts what an instance's memories and tables take.
 
 use crate::limits::PluginLimits;
+use crate::store::Budget;
 
 /// The wasm engine asks it before each growth.
 #[derive(Debug)]
@@ -9,7 +10,7 @@ pub(crate) struct Limiter {
     max_elements: usize,
     memory: usize,
     elements: usize,
-    refused: bool,
+    refused: Option<Budget>,
 }
 
 impl Limiter {
@@ -19,7 +20,7 @@ impl Limiter {
             max_elements: limits.table_elements,
             memory: 0,
             elements: 0,
-            refused: false,
+            refused: None,
         }
     }
 
@@ -28,21 +29,21 @@ impl Limiter {
         self.memory
     }
 
-    /// Whether a growth was refused since the last [`Limiter::begin`]: a guest that gets no memory usually traps as if it had
+    /// Of what a growth was refused since the last [`Limiter::begin`]: a guest that gets no memory usually traps as if it had
     /// panicked, and this is how the two are told apart.
-    pub(crate) fn refused(&self) -> bool {
+    pub(crate) fn refused(&self) -> Option<Budget> {
         self.refused
     }
 
     pub(crate) fn begin(&mut self) {
-        self.refused = false;
+        self.refused = None;
     }
 
-    fn admit(&mut self, within: bool, total: impl FnOnce(&mut Self)) -> bool {
+    fn admit(&mut self, within: bool, budget: Budget, total: impl FnOnce(&mut Self)) -> bool {
         if within {
             total(self);
         } else {
-            self.refused = true;
+            self.refused = Some(budget);
         }
         within
     }
@@ -58,7 +59,7 @@ impl wasmtime::ResourceLimiter for Limiter {
         let total = self.memory.saturating_add(desired.saturating_sub(current));
         // Growth beyond the memory's own maximum would fail afterwards without another word; it must not be added.
         let within = total <= self.max_memory && maximum.is_none_or(|maximum| desired <= maximum);
-        Ok(self.admit(within, |limiter| limiter.memory = total))
+        Ok(self.admit(within, Budget::Memory, |limiter| limiter.memory = total))
     }
 
     fn table_growing(
@@ -69,7 +70,7 @@ impl wasmtime::ResourceLimiter for Limiter {
     ) -> wasmtime::Result<bool> {
         let total = self.elements.saturating_add(desired.saturating_sub(current));
         let within = total <= self.max_elements && maximum.is_none_or(|maximum| desired <= maximum);
-        Ok(self.admit(within, |limiter| limiter.elements = total))
+        Ok(self.admit(within, Budget::Table, |limiter| limiter.elements = total))
     }
 
     // A component of one plugin is one core module, the adapters that the encoder puts around it, and what a language runtime adds.
@@ -97,10 +98,10 @@ mod tests {
         let mut limiter = Limiter::new(&limits);
         assert!(limiter.memory_growing(0, 600, None).unwrap());
         assert!(!limiter.memory_growing(0, 600, None).unwrap());
-        assert!(limiter.refused());
+        assert_eq!(limiter.refused(), Some(Budget::Memory));
         assert_eq!(limiter.memory(), 600);
         limiter.begin();
         assert!(limiter.memory_growing(600, 1000, None).unwrap());
-        assert!(!limiter.refused());
+        assert_eq!(limiter.refused(), None);
     }
 }

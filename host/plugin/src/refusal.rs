@@ -1,6 +1,7 @@
 //! Why a file gets no traffic, in sentences that say what to do.
 
 use crate::contract::OFFERED;
+use crate::digest::Digest;
 use crate::grants::Capability;
 use std::time::Duration;
 use weir_core::Failure;
@@ -24,6 +25,25 @@ pub enum Refusal {
         size: usize,
         /// The limit.
         most: usize,
+    },
+    /// Files have to be signed, and there is no signature beside it.
+    #[error(
+        "it is not signed, and plugins.signed_by asks for it: sign it with `minisign -S -m FILE.wasm` \
+         and put FILE.wasm.minisig beside it"
+    )]
+    Unsigned,
+    /// There is a signature, and it is not good for this file.
+    #[error("its signature does not hold: {0}")]
+    Signature(String),
+    /// The binding takes one file only, and this is another.
+    #[error(
+        "its SHA-256 is {found}, and the binding takes {wanted} alone: put that file back, or change `sha256`"
+    )]
+    OtherDigest {
+        /// Of the file.
+        found: Digest,
+        /// What the binding takes.
+        wanted: Digest,
     },
     /// Not WebAssembly at all.
     #[error(
@@ -103,11 +123,28 @@ pub enum Refusal {
     Compile(String),
     /// The compiler did not finish.
     #[error(
-        "compiling took longer than {} s and was given up: make the plugin smaller, \
-         or offer it again when the machine has less to do",
+        "compiling took longer than {} s and was given up: make the plugin smaller, or raise compile_time of \
+         [plugins]; if the machine was busy, offer it again",
         .0.as_secs_f64()
     )]
     CompileTimeout(Duration),
+    /// The compiler wanted more than its limit, in bytes.
+    #[error(
+        "it needs more than {} MiB to compile: make the plugin smaller; compile_memory of [plugins] raises the limit",
+        .0 >> 20
+    )]
+    CompileMemory(usize),
+    /// The process of the compiler ended without an answer.
+    #[error(
+        "it broke the compiler ({0}): build it again, with other versions of what built it if that does not help"
+    )]
+    CompilerDied(String),
+    /// The compiler could not be started.
+    #[error("the compiler could not be started: {0}. The machine may be out of memory or processes")]
+    NoCompiler(String),
+    /// What the process that reads and compiles says.
+    #[error("{0}")]
+    Said(String),
     /// Earlier compilations that were given up are still running.
     #[error("{0} compilations that took too long are still running: try again when they are done")]
     CompilerBusy(usize),
@@ -126,6 +163,12 @@ pub enum Refusal {
     /// Its schema is none.
     #[error("its config schema is not a JSON Schema (2020-12): {0}")]
     Schema(String),
+    /// Checking its config took too much processor time.
+    #[error(
+        "checking its config took more than {} s of processor time: its config schema is too intricate. Make it simpler",
+        .0.as_secs_f64()
+    )]
+    SchemaTimeout(Duration),
     /// It takes no config and was given one.
     #[error("it takes no config: remove `config` from the binding")]
     NoConfigAccepted,
@@ -138,7 +181,15 @@ pub enum Refusal {
     /// `configure` gave an error.
     #[error("it refused its config: {0}")]
     ConfigureSaid(String),
+    /// A case that it carries fails, or cannot be read.
+    #[error("its own test fails: {0}. Mend the plugin or the case, and see it pass with `weir plugin test`")]
+    Cases(String),
     /// It failed under traffic and was taken back.
     #[error("it was taken back: {0}. The generation before it serves again")]
     RolledBack(String),
+    /// It was taken back before, with the same settings.
+    #[error(
+        "it was taken back before ({0}), and is not tried again with the same settings: offer another file, or accept it"
+    )]
+    TakenBackBefore(String),
 }

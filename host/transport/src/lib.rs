@@ -1,4 +1,4 @@
-//! Listeners for TCP, TLS, WebSocket and QUIC, and one driver for all connections.
+//! Listeners for TCP, TLS, WebSocket, QUIC and WebTransport, and one driver for all connections.
 //!
 //! This crate owns sockets and handshakes. What a message means, where it goes and why a connection ends is weir-core's; the plugin
 //! engine and the configuration file are nobody's here.
@@ -11,6 +11,7 @@
 
 mod carrier;
 mod drive;
+mod line;
 mod listen;
 mod local;
 mod quic;
@@ -18,6 +19,7 @@ mod record;
 mod resume;
 pub mod tls;
 mod upgrade;
+mod webtransport;
 
 pub use drive::{Driver, Finished, Input, Link, StreamLink, WriteError};
 pub use listen::{BindError, ListenerSpec, Listeners, Overload, Protocol, Serving, Share, bind};

@@ -1,15 +1,17 @@
 //! What the tasks of one worker thread share.
 
+use crate::line::Line;
 use crate::record;
 use crate::resume::Arrival;
 use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::future::poll_fn;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
-use weir_core::{ConnId, Status, Time, Work, Worker, WorkerId};
+use weir_core::{ConnId, Status, Time, Work, Worker, WorkerId, WorkerStats};
 
 /// Bytes that one read takes at most.
 const READ_BUFFER: usize = 64 * 1024;
@@ -31,6 +33,16 @@ pub struct Local {
     began: Instant,
     /// Turns of the sockets until one is measured.
     until_measured: Cell<u32>,
+    /// When the probe became ready that has not had its turn; see [`Local::watch_waits`].
+    probed: Cell<Time>,
+    probe: Notify,
+    stats: Arc<WorkerStats>,
+    /// Sessions that have more to do than fits one pass.
+    busy: Rc<Line>,
+    /// Connections that are to be let go.
+    ends: Rc<Line>,
+    /// Handshakes, and what is said to those who are not let in.
+    handshakes: Rc<Line>,
     /// When the timers wake next.
     armed: Cell<Time>,
     rearmed: Notify,
@@ -45,7 +57,14 @@ pub struct Local {
 impl Local {
     /// `began` is when time zero was: the same for all workers of the process.
     pub fn new(worker: Worker, began: Instant) -> Rc<Self> {
+        let stats = Arc::clone(worker.stats());
         Rc::new(Self {
+            probed: Cell::new(Time::NEVER),
+            probe: Notify::new(),
+            busy: Line::new(Arc::clone(&stats), |stats| &stats.turns.waits.busy),
+            ends: Line::new(Arc::clone(&stats), |stats| &stats.turns.waits.ends),
+            handshakes: Line::new(Arc::clone(&stats), |stats| &stats.turns.waits.handshakes),
+            stats,
             worker: RefCell::new(worker),
             buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
             wakers: RefCell::default(),
@@ -146,6 +165,34 @@ impl Local {
                     }
                 }
             }
+        }
+    }
+
+    /// Where sessions wait that have more to do.
+    pub(crate) const fn busy(&self) -> &Rc<Line> {
+        &self.busy
+    }
+
+    /// Where connections that have ended wait to be let go.
+    pub(crate) const fn ends(&self) -> &Rc<Line> {
+        &self.ends
+    }
+
+    /// Where handshakes wait for their next step.
+    pub(crate) const fn handshakes(&self) -> &Rc<Line> {
+        &self.handshakes
+    }
+
+    /// Measures how long sessions wait for their turns: whenever a turn is measured, this waits for the next look at the sockets, as a
+    /// message that has just come does, and then stands in the queue where its session would. Never ends; each worker needs it once.
+    pub(crate) async fn watch_waits(&self) {
+        loop {
+            self.probe.notified().await;
+            // Until the sockets were looked at.
+            tokio::task::yield_now().await;
+            let waited = self.now().since(self.probed.replace(Time::NEVER));
+            let nanoseconds = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
+            self.stats.turns.waits.sockets.record(nanoseconds);
         }
     }
 
@@ -258,8 +305,13 @@ impl Drop for Turn<'_> {
             self.local.rearmed.notify_one();
         }
         if self.local.is_measured(self.work) {
-            let took = self.local.now().since(self.worker.now());
+            let now = self.local.now();
+            let took = now.since(self.worker.now());
             self.worker.took(self.work, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+            if self.work == Work::Sockets && self.local.probed.get() == Time::NEVER {
+                self.local.probed.set(now);
+                self.local.probe.notify_one();
+            }
         }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn closed(worker: &Worker, id: ConnId, farewell: &Farewell) {
         listener = name(worker, listener),
         peer = peer.as_deref().unwrap_or_default(),
         reason = end.reason.label(),
-        by = end.reason.by(),
+        by = end.reason.by().label(),
         code = end.said.code,
         said = &*end.said.reason,
         inbound,

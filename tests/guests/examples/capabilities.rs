@@ -122,6 +122,9 @@ fn run(message: &Message, words: &[&str]) -> Result<String, Verdict> {
             "ok".into()
         }
         ["random", count] => random::bytes(number(count)).len().to_string(),
+        ["random.hex", count] => {
+            random::bytes(number(count)).iter().map(|byte| format!("{byte:02x}")).collect()
+        }
         ["now"] => clock::now().to_string(),
         ["monotonic"] => clock::monotonic().to_string(),
         ["log", text] => {

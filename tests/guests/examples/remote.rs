@@ -111,6 +111,10 @@ fn obey(message: &Message, words: &[&str]) -> Result<String, Verdict> {
         ["observe", name, value] => done(metrics::observe(name, number(value))),
         ["every", milliseconds] => done(timers::every(number(milliseconds))),
         ["log", text] => done(log::log(Level::Info, text)),
+        ["random.hex", count] => {
+            random::bytes(number(count)).iter().map(|byte| format!("{byte:02x}")).collect()
+        }
+        ["now"] => clock::now().to_string(),
         ["random", count] => random::bytes(number(count)).len().to_string(),
         ["panic", text] => {
             // What was asked for before is not done, what was done stays done.

@@ -1,54 +1,51 @@
 //! Clients that break the rules: the close code, and the reason that is counted.
 
-use crate::rig::{alone, figure};
+use crate::honest::during;
+use crate::rig::{Rig, alone, passthrough, prepare};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use weir_tests::raw::{Frame, Raw, masked};
-use weir_tests::{Gateway, artifact};
 
-const CONFIG: &str = r#"
-[admin]
-bind = "127.0.0.1:0"
+const LISTENERS: &str = r#"
 [[listener]]
 name = "ws"
-bind = "127.0.0.1:0"
 protocol = "websocket"
 route = "echo"
 limits = { message = "64KiB" }
 [[listener]]
 name = "length"
-bind = "127.0.0.1:0"
 protocol = "tcp"
 framing = { type = "length", prefix = "u32be", max = "64KiB" }
 kind = "text"
 route = "echo"
 [[listener]]
 name = "varint"
-bind = "127.0.0.1:0"
 protocol = "tcp"
 framing = { type = "length", prefix = "varint", max = "64KiB" }
 route = "echo"
 [[listener]]
 name = "line"
-bind = "127.0.0.1:0"
 protocol = "tcp"
 framing = { type = "line", max = "4KiB" }
 kind = "text"
 route = "echo"
 [[listener]]
 name = "delimiter"
-bind = "127.0.0.1:0"
 protocol = "tcp"
 framing = { type = "delimiter", delimiter = "||", max = "4KiB" }
 route = "echo"
 [[listener]]
 name = "checked"
-bind = "127.0.0.1:0"
 protocol = "tcp"
 framing = { type = "checked", max = "64KiB" }
 route = "echo"
 "#;
 
-fn gateway() -> Gateway {
-    Gateway::start(CONFIG, &[("passthrough.wasm", artifact::plugin("passthrough"))])
+/// So often is each breach committed, so that there is time for honest sessions to notice.
+const ROUNDS: u64 = 10;
+
+fn gateway() -> Rig {
+    Rig::start(passthrough(prepare(LISTENERS)))
 }
 
 /// What a client writes after its handshake and a message that is fine, the code it gets, and the reason that is counted.
@@ -92,12 +89,8 @@ fn breaches() -> Vec<(&'static str, Vec<u8>, u16, &'static str)> {
     ]
 }
 
-#[test]
-fn over_websocket() {
-    let _alone = alone();
-    let gateway = gateway();
-    let address = gateway.address("ws");
-    let mut expected = std::collections::BTreeMap::<_, u64>::new();
+/// Each breach once; how often each reason is to be counted for it.
+fn break_the_rules(address: SocketAddr, expected: &mut BTreeMap<&'static str, u64>) {
     for (what, bytes, code, reason) in breaches() {
         let mut client = Raw::websocket(address);
         client.write(&masked(0x81, b"fine"));
@@ -132,6 +125,18 @@ fn over_websocket() {
     client.write(&masked(0x88, &1000_u16.to_be_bytes()));
     assert_eq!(client.frame(), Frame::Close(1000));
     *expected.entry("client").or_default() += 1;
+}
+
+#[test]
+fn over_websocket() {
+    let _alone = alone();
+    let gateway = gateway();
+    let address = gateway.address("ws");
+    let (expected, fairness) = during(&gateway, || {
+        let mut expected = BTreeMap::new();
+        (0..ROUNDS).for_each(|_| break_the_rules(address, &mut expected));
+        expected
+    });
     let all: u64 = expected.values().sum();
     let metrics = gateway.settle("all closed", |metrics| metrics.sum("sessions_closed", &[]) == all);
     for (reason, count) in expected {
@@ -139,10 +144,10 @@ fn over_websocket() {
     }
     assert_eq!(metrics.sum("messages_received", &[]), all, "only what was fine");
     assert_eq!(metrics.sum("messages_delivered", &[]), all);
-    figure(
+    fairness.figure(
         "invalid UTF-8, reserved bits, bad opcodes, unmasked frames, bad close codes",
         &format!(
-            "{} breaches, each got the code of RFC 6455 and was counted by its reason",
+            "{} breaches, each got the code of RFC 6455 and was counted by its reason, {ROUNDS} times",
             breaches().len()
         ),
     );
@@ -188,29 +193,31 @@ fn over_tcp_framings() {
     ];
     let _alone = alone();
     let gateway = gateway();
-    for (listener, fine, breach, reason) in &cases {
-        let mut client = Raw::connect(gateway.address(listener));
-        // In one piece: what was fine is answered all the same.
-        client.write(&[&fine[..], breach].concat());
-        if *reason == "truncated" {
-            client.finish();
+    let ((), fairness) = during(&gateway, || {
+        for (listener, fine, breach, reason) in cases.iter().cycle().take(cases.len() * ROUNDS as usize) {
+            let mut client = Raw::connect(gateway.address(listener));
+            // In one piece: what was fine is answered all the same.
+            client.write(&[&fine[..], breach].concat());
+            if *reason == "truncated" {
+                client.finish();
+            }
+            assert_eq!(&client.rest(), *fine, "{listener}, {reason}");
         }
-        assert_eq!(&client.rest(), *fine, "{listener}, {reason}");
-    }
-    let all = cases.len() as u64;
+    });
+    let all = cases.len() as u64 * ROUNDS;
     let metrics = gateway.settle("all closed", |metrics| metrics.sum("sessions_closed", &[]) == all);
     for (listener, _, _, reason) in &cases {
         let label = [("listener", *listener), ("reason", *reason)];
-        let same = cases.iter().filter(|case| case.0 == *listener && case.3 == *reason).count();
-        assert_eq!(metrics.sum("sessions_closed", &label), same as u64, "{label:?}: {metrics}");
+        let same = cases.iter().filter(|case| case.0 == *listener && case.3 == *reason).count() as u64;
+        assert_eq!(metrics.sum("sessions_closed", &label), same * ROUNDS, "{label:?}: {metrics}");
     }
     assert_eq!(metrics.sum("messages_received", &[]), all, "only what was fine");
     assert_eq!(metrics.sum("messages_delivered", &[]), all);
     let checked = cases.iter().filter(|case| case.0 == "checked");
-    figure(
+    fairness.figure(
         "CRC, magic or version wrong in a checked frame",
         &format!(
-            "{} breaches, each closed the session and was counted by its reason; the log has 1002",
+            "{} breaches, each closed the session and was counted by its reason, {ROUNDS} times; the log has 1002",
             checked.count()
         ),
     );

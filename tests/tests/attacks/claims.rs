@@ -1,6 +1,7 @@
 //! Frames that claim more than they are, and messages that are more than they seem.
 
-use crate::rig::{alone, closed, figure, gateway, scaled, start};
+use crate::honest::during;
+use crate::rig::{alone, closed, gateway, scaled};
 use serde_json::json;
 use weir_tests::Peer;
 use weir_tests::peer::{forget_peak, peak_kib, resident_kib};
@@ -44,9 +45,7 @@ fn a_claim_takes_no_memory() {
     ] {
         let address = gateway.address(listener);
         let open = || if listener == "ws" { Raw::websocket(address) } else { Raw::connect(address) };
-        // Twice: what the first ones needed is there for the second ones.
-        let mut grown = 0;
-        for _ in 0..2 {
+        let mut claimed = || {
             let mut peers: Vec<_> = (0..count).map(|_| open()).collect();
             gateway.settle("all in", |metrics| metrics.sum("sessions", &[]) == count);
             forget_peak(gateway.pid());
@@ -75,11 +74,16 @@ fn a_claim_takes_no_memory() {
                     assert_eq!(last.rest(), b"\0\0\0\x01x");
                 }
             }
-            grown = peak_kib(gateway.pid()).saturating_sub(before);
-        }
+            peak_kib(gateway.pid()).saturating_sub(before)
+        };
+        // Twice: what the first ones needed is there for the second ones.
+        let (grown, fairness) = during(&gateway, || {
+            claimed();
+            claimed()
+        });
         let each = grown as f64 / count as f64;
         let end = if refused { "refused with 1009, " } else { "" };
-        figure(
+        fairness.figure(
             "a frame that claims",
             &format!("{what} over {listener}, {count} at once: {end}{each:.2} KiB for each"),
         );
@@ -95,25 +99,27 @@ fn fragments_take_no_more_than_the_message_limit() {
     let address = gateway.address("ws");
     let count: u64 = 100;
     let part = vec![b'x'; (1 << 20) / 128];
-    let mut peers: Vec<_> = (0..count).map(|_| Raw::websocket(address)).collect();
-    gateway.settle("all in", |metrics| metrics.sum("sessions", &[]) == count);
-    let before = resident_kib(gateway.pid());
-    for peer in &mut peers {
-        assert!(peer.write(&masked(0x02, &part)));
-        let next = masked(0x00, &part);
-        for _ in 1..127 {
-            assert!(peer.write(&next));
+    let (each, fairness) = during(&gateway, || {
+        let mut peers: Vec<_> = (0..count).map(|_| Raw::websocket(address)).collect();
+        gateway.settle("all in", |metrics| metrics.sum("sessions", &[]) == count);
+        let before = resident_kib(gateway.pid());
+        for peer in &mut peers {
+            assert!(peer.write(&masked(0x02, &part)));
+            let next = masked(0x00, &part);
+            for _ in 1..127 {
+                assert!(peer.write(&next));
+            }
         }
-    }
-    // As much as is allowed, but for one fragment, of each of them; and then one byte too many.
-    let last = [masked(0x00, &part), masked(0x80, b"x")].concat();
-    forget_peak(gateway.pid());
-    for peer in &mut peers {
-        assert!(peer.write(&last));
-        assert_eq!(peer.frame(), Frame::Close(1009));
-    }
-    let each = (peak_kib(gateway.pid()) - before) / count;
-    figure(
+        // As much as is allowed, but for one fragment, of each of them; and then one byte too many.
+        let last = [masked(0x00, &part), masked(0x80, b"x")].concat();
+        forget_peak(gateway.pid());
+        for peer in &mut peers {
+            assert!(peer.write(&last));
+            assert_eq!(peer.frame(), Frame::Close(1009));
+        }
+        (peak_kib(gateway.pid()) - before) / count
+    });
+    fairness.figure(
         "fragment flood",
         &format!(
             "128 fragments pass, 129, empty ones too, get 1009; messages of 1 MiB in 128: {each} KiB held for each"
@@ -130,17 +136,18 @@ fn fragments_take_no_more_than_the_message_limit() {
 fn a_deflate_bomb_takes_no_memory_and_nobody_hears_of_it() {
     let _alone = alone();
     let bombs: u64 = scaled(200, 1_000);
-    let gateway = start(
-        2,
+    let gateway = gateway(
         "\n[[listener]]\nname = \"group\"\nprotocol = \"websocket\"\ncompression = \"permessage-deflate\"\n\
          route = \"group:room\"\nlimits.queue = \"4MiB\"\n",
     );
     let url = format!("ws://{}/", gateway.address("group"));
-    let before = resident_kib(gateway.pid());
-    let said = Peer::run("compression_bomb.py", &[&url, &bombs.to_string()]);
-    assert_eq!(said, json!({ "bombs": bombs, "codes": [1009] }));
-    let grown = peak_kib(gateway.pid()).saturating_sub(before);
-    figure(
+    let (grown, fairness) = during(&gateway, || {
+        let before = resident_kib(gateway.pid());
+        let said = Peer::run("compression_bomb.py", &[&url, &bombs.to_string()]);
+        assert_eq!(said, json!({ "bombs": bombs, "codes": [1009] }));
+        peak_kib(gateway.pid()).saturating_sub(before)
+    });
+    fairness.of_clients(
         "deflate bomb",
         &format!(
             "{bombs} at once of 60 MiB in 60 KiB, limit 1 MiB: refused with 1009, the gateway grew by {grown} KiB at most"

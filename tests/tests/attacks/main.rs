@@ -12,6 +12,8 @@ mod never_reads;
 mod pings;
 mod quic;
 mod quic_flood;
+mod quic_line;
+mod quic_proof;
 mod requests;
 mod rig;
 mod slow;

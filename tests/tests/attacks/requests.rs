@@ -1,6 +1,7 @@
 //! Requests that are no upgrade that anybody wants: heads without end, pages of other sites.
 
-use crate::rig::{alone, closed, figure, gateway, scaled};
+use crate::honest::during;
+use crate::rig::{alone, closed, gateway, scaled};
 use weir_tests::peer::{forget_peak, peak_kib, resident_kib};
 use weir_tests::raw::{Frame, Raw, UPGRADE, masked};
 
@@ -34,23 +35,26 @@ fn heads_are_bounded() {
 
     // As much as is allowed, without an end.
     let part = format!("{begin}X: {}", "x".repeat(15_000 - begin.len()));
-    forget_peak(gateway.pid());
-    let before = resident_kib(gateway.pid());
-    let mut peers: Vec<_> = (0..count).map(|_| Raw::connect(address)).collect();
-    for peer in &mut peers {
-        assert!(peer.write(part.as_bytes()));
-    }
-    // One that comes after all of them is answered when they have been read.
-    let mut last = Raw::websocket(address);
-    last.write(&masked(0x81, b"x"));
-    assert_eq!(last.frame(), Frame::Frame(1, b"x".to_vec()));
-    let each = (peak_kib(gateway.pid()) - before) / count;
-    for peer in &mut peers {
-        assert!(peer.write(&[b'x'; 2_000]));
-        let answer = peer.rest();
-        assert!(answer.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&answer));
-    }
-    figure(
+    let (each, fairness) = during(&gateway, || {
+        forget_peak(gateway.pid());
+        let before = resident_kib(gateway.pid());
+        let mut peers: Vec<_> = (0..count).map(|_| Raw::connect(address)).collect();
+        for peer in &mut peers {
+            assert!(peer.write(part.as_bytes()));
+        }
+        // One that comes after all of them is answered when they have been read.
+        let mut last = Raw::websocket(address);
+        last.write(&masked(0x81, b"x"));
+        assert_eq!(last.frame(), Frame::Frame(1, b"x".to_vec()));
+        let each = (peak_kib(gateway.pid()) - before) / count;
+        for peer in &mut peers {
+            assert!(peer.write(&[b'x'; 2_000]));
+            let answer = peer.rest();
+            assert!(answer.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&answer));
+        }
+        each
+    });
+    fairness.figure(
         "header bomb",
         &format!(
             "more than 64 headers or 16 KiB get 431; {count} heads of 15,000 bytes without an end: {each} KiB held for each"
@@ -60,6 +64,9 @@ fn heads_are_bounded() {
     assert!(each < 48, "{each} KiB");
     gateway.settle("all ended", |metrics| closed(metrics, "protocol") == count + 5);
 }
+
+/// So often each page asks, so that there is time for honest sessions to notice.
+const ROUNDS: usize = 50;
 
 #[test]
 fn pages_of_other_sites_are_refused() {
@@ -82,17 +89,20 @@ fn pages_of_other_sites_are_refused() {
         (listed, Some("https://chat.example, https://evil.example"), 403),
         (listed, Some("null"), 403),
     ];
-    for (address, origin, status) in cases {
-        let origin = origin.map(|origin| format!("Origin: {origin}\r\n")).unwrap_or_default();
-        let head = format!("GET / HTTP/1.1\r\nHost: {address}\r\n{UPGRADE}{origin}\r\n");
-        assert_eq!(Raw::connect(address).request(&head).0, status, "{origin}");
-    }
-    // Two of them, of which one may.
-    let two = "Origin: https://chat.example\r\nOrigin: https://evil.example\r\n";
-    let head = format!("GET / HTTP/1.1\r\nHost: {listed}\r\n{UPGRADE}{two}\r\n");
-    assert_eq!(Raw::connect(listed).request(&head).0, 403);
-    let refused = cases.iter().filter(|case| case.2 == 403).count() + 1;
-    figure(
+    let ask = || {
+        for (address, origin, status) in cases {
+            let origin = origin.map(|origin| format!("Origin: {origin}\r\n")).unwrap_or_default();
+            let head = format!("GET / HTTP/1.1\r\nHost: {address}\r\n{UPGRADE}{origin}\r\n");
+            assert_eq!(Raw::connect(address).request(&head).0, status, "{origin}");
+        }
+        // Two of them, of which one may.
+        let two = "Origin: https://chat.example\r\nOrigin: https://evil.example\r\n";
+        let head = format!("GET / HTTP/1.1\r\nHost: {listed}\r\n{UPGRADE}{two}\r\n");
+        assert_eq!(Raw::connect(listed).request(&head).0, 403);
+    };
+    let ((), fairness) = during(&gateway, || (0..ROUNDS).for_each(|_| ask()));
+    let refused = (cases.iter().filter(|case| case.2 == 403).count() + 1) * ROUNDS;
+    fairness.figure(
         "cross-site WebSocket",
         &format!(
             "{refused} of {refused} requests of pages of other sites got 403; pages that may and clients without a page got in"

@@ -1,26 +1,26 @@
 //! Every client at once, again.
 
 use crate::crowd;
-use crate::honest::Times;
-use crate::rig::{alone, figure, scaled, start};
+use crate::honest::{Times, during};
+use crate::rig::{alone, block_on, gateway, scaled};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 use weir_tests::PATIENCE;
 use weir_tests::peer::{forget_peak, peak_kib, resident_kib};
 use weir_tests::raw::masked;
 
-/// An open session that was answered once.
-async fn session(address: std::net::SocketAddr, number: usize) -> std::io::Result<TcpStream> {
+/// An open session that was answered once. Of a runtime that ends before it does.
+async fn session(address: SocketAddr, number: usize) -> std::io::Result<TcpStream> {
     let mut stream = crowd::connect(address, number).await?;
     crowd::upgrade(&mut stream).await?;
     stream.write_all(&masked(0x82, b"hi")).await?;
     let mut answer = [0; 4];
     stream.read_exact(&mut answer).await?;
     assert_eq!(answer, *b"\x82\x02hi");
-    Ok(stream)
+    stream.into_std()
 }
 
 #[test]
@@ -28,23 +28,19 @@ fn all_come_back_at_once_at_the_accept_rate() {
     let _alone = alone();
     let count: usize = scaled(2_000, 15_000);
     let rate: usize = scaled(1_000, 5_000);
-    let gateway = start(
-        2,
-        &format!(
-            "\n[[listener]]\nname = \"ws\"\nprotocol = \"websocket\"\nroute = \"echo\"\n\
-             limits = {{ accept_rate = {rate}, handshake_timeout = \"60s\" }}\n"
-        ),
-    );
+    let gateway = gateway(&format!(
+        "\n[[listener]]\nname = \"ws\"\nprotocol = \"websocket\"\nroute = \"echo\"\n\
+         limits = {{ accept_rate = {rate}, handshake_timeout = \"60s\" }}\n"
+    ));
     let address = gateway.address("ws");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let sessions = runtime.block_on(crowd::paced(count, move |number| session(address, number)));
+    let sessions = block_on(crowd::paced(count, move |number| session(address, number)));
     let sessions: Vec<_> = sessions.into_iter().map(|session| session.expect("a session")).collect();
     gateway.settle("all are there", |metrics| metrics.sum("sessions", &[]) == count as u64);
     let before = resident_kib(gateway.pid());
     forget_peak(gateway.pid());
 
     let (barrier, began) = (Arc::new(Barrier::new(count + 1)), Arc::new(OnceLock::new()));
-    let back = runtime.block_on(async {
+    let storm = async {
         let tasks: Vec<_> = sessions
             .into_iter()
             .enumerate()
@@ -72,12 +68,13 @@ fn all_come_back_at_once_at_the_accept_rate() {
             back.push(task.await.expect("it came back"));
         }
         back
-    });
+    };
+    let (back, fairness) = during(&gateway, || block_on(storm));
     let again = back.iter().map(|(_, _, tries)| tries - 1).sum::<usize>();
     let times = Times::new(back.iter().map(|(_, took, _)| *took).collect());
     let peak = peak_kib(gateway.pid()).saturating_sub(before);
     let least = Duration::from_secs_f64(count as f64 / rate as f64);
-    figure(
+    fairness.figure(
         "reconnect storm",
         &format!(
             "{count} sessions, accept_rate {rate}: all served again after {:.2?} (at that rate {least:.2?}), median {:.2?}, {again} tries \

@@ -6,4 +6,7 @@ mod holding;
 mod lifecycle;
 mod refusals;
 mod remote;
+mod rollout;
+mod trust;
+mod turncoat;
 mod when;

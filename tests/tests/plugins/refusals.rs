@@ -192,6 +192,12 @@ async fn what_is_no_plugin_is_refused_and_everybody_is_told_why() {
         }
         println!("  {name}: {reason}");
     }
+    // Past the capture of the test harness: it is a row of docs/robustness.md.
+    let _ = writeln!(
+        std::io::stdout().lock(),
+        "attack: files that are none: {} kinds refused, each with its sentence; the old generation serves on",
+        bad_files().len()
+    );
     Swap::Rename.apply(&scene.gateway, "s.wasm", &stamp::version(2));
     scene.gateway.settle("the next good one serves", |metrics| metrics.sum("plugin_generation", &[]) == 2);
     wait_for("the chain", || scene.gateway.plugins()["chains"][0]["chain"][0]["generation"] == 2);

@@ -1,8 +1,10 @@
 //! Entry points for fuzzers, and for the unit tests that run them on the committed corpus and on random input.
 
 mod drive;
+mod http3;
 
 pub use drive::{Outcome, Said, drive};
+pub use http3::http3_parse;
 
 use crate::websocket::deflate::{Deflater, Window, longest};
 use crate::websocket::{Limits, Role, encode_compressed};
@@ -308,6 +310,11 @@ mod tests {
         corpus("session_parse", session_parse);
     }
 
+    #[test]
+    fn http3_parse_holds_on_its_corpus() {
+        corpus("http3_parse", http3_parse);
+    }
+
     /// Bytes among which those that mean something to a framing are frequent.
     fn meaningful() -> impl Strategy<Value = Vec<u8>> {
         let byte = prop_oneof![
@@ -326,6 +333,11 @@ mod tests {
         #[test]
         fn framings_do_not_depend_on_reads(data in meaningful()) {
             framing_decode(&data);
+        }
+
+        #[test]
+        fn http3_does_not_depend_on_reads(data in meaningful()) {
+            http3_parse(&data);
         }
 
         #[test]

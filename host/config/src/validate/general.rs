@@ -1,11 +1,12 @@
 //! The file as a whole, and the sections that there is one of.
 
-use super::{Check, HOUR, MINUTE, Seen};
+use super::{Check, DAY, HOUR, MINUTE, SECOND, Seen};
 use crate::value::WorkerCount;
 use crate::{
     Admin, AdminBind, Cache, Config, Drain, Log, LogAccess, LogFormat, LogLevel, PluginSettings, Plugins,
     Runtime, Workers, raw, zero,
 };
+use minisign_verify::PublicKey;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ impl Check<'_> {
         let overload = self.overload(&file.overload);
         let mut addresses = Seen::default();
         let admin = self.admin(&file.admin, &mut addresses);
+        let tap = self.tap(&file.tap);
         let log = self.log(&file.log);
         let plugins = self.plugins(&file.plugins);
         let bindings = self.bindings(&file.plugin, &plugins);
@@ -22,7 +24,7 @@ impl Check<'_> {
         let listeners = self.listeners(file, &mut addresses);
         let names = listeners.iter().map(|listener| listener.name.as_str());
         self.listeners_of_filters(&file.plugin, names);
-        Config { runtime, overload, admin, log, plugins, bindings, listeners, clusters }
+        Config { runtime, overload, admin, tap, log, plugins, bindings, listeners, clusters }
     }
 
     fn runtime(&mut self, raw: &raw::Runtime) -> Runtime {
@@ -82,10 +84,39 @@ impl Check<'_> {
             Some("off") => Cache::Off,
             Some(_) => self.path(&raw.cache, "cache").map_or(Cache::Auto, Cache::Path),
         };
+        let state = match self.read(&raw.state, "state").map(|(word, _)| word.as_str()) {
+            None | Some("auto") => Cache::Auto,
+            Some("off") => Cache::Off,
+            Some(_) => self.path(&raw.state, "state").map_or(Cache::Auto, Cache::Path),
+        };
+        let signed_by = self.list(raw.signed_by.as_ref(), "signed_by").unwrap_or_default();
+        let signed_by = signed_by.into_iter().filter_map(|(key, span)| {
+            let read = PublicKey::from_base64(key.trim());
+            if read.is_err() {
+                self.blame_with_help(
+                    span,
+                    "`signed_by` must have public keys of minisign",
+                    "it is the second line of minisign.pub, and begins with RW",
+                );
+            }
+            read.ok()
+        });
+        let signed_by = signed_by.collect();
         Plugins {
             dir_is_default: dir.is_none(),
             dir: dir.unwrap_or_else(|| self.beside("plugins")),
             cache,
+            state,
+            signed_by,
+            max_module: self.size(&raw.max_module, "max_module", 1 << 10..=1 << 30, 32 << 20),
+            compile_time: self.time(
+                &raw.compile_time,
+                "compile_time",
+                Duration::from_millis(100)..=HOUR,
+                MINUTE,
+            ),
+            compile_memory: self.size(&raw.compile_memory, "compile_memory", 64 << 20..=64 << 30, 512 << 20),
+            forget_after: self.time(&raw.forget_after, "forget_after", SECOND..=30 * DAY, HOUR),
             defaults: self.settings(&raw.defaults.settings(), &PluginSettings::default()),
         }
     }

@@ -13,7 +13,7 @@ impl Check<'_> {
         let default = Limits::default();
         let here = protocol.map_or("of another protocol", ListenerWord::as_str);
         if protocol == Some(ListenerWord::Tcp) {
-            let to = "websocket and quic listeners (over tcp it is `max` of `framing`)";
+            let to = "websocket, quic and webtransport listeners (over tcp it is `max` of `framing`)";
             self.belongs(raw.message.span(), "message", to, here);
         }
         if protocol.is_some_and(|protocol| protocol != ListenerWord::WebSocket) {
@@ -44,8 +44,10 @@ impl Check<'_> {
         let queue = self.size(&raw.queue, "queue", QUEUE, default.queue);
         let slow_grace =
             self.time(&raw.slow_grace, "slow_grace", Duration::from_millis(1)..=HOUR, default.slow_grace);
-        if protocol.is_some_and(|protocol| protocol != ListenerWord::WebSocket) {
-            self.belongs(raw.upgrade_timeout.span(), "upgrade_timeout", "websocket listeners", here);
+        let asks = |protocol| matches!(protocol, ListenerWord::WebSocket | ListenerWord::WebTransport);
+        if protocol.is_some_and(|protocol| !asks(protocol)) {
+            let to = "websocket and webtransport listeners";
+            self.belongs(raw.upgrade_timeout.span(), "upgrade_timeout", to, here);
         }
         let mut handshake =
             |field, name, default| self.time(field, name, Duration::from_millis(100)..=10 * MINUTE, default);

@@ -54,13 +54,15 @@ impl Check<'_> {
         let protocol = self.protocol(raw, word);
         let tls = raw.tls.as_ref().and_then(|tls| self.listener_tls(tls.get_ref()));
         if let (Some((address, span)), Some(word)) = (bind, word) {
-            let family = if word == ListenerWord::Quic { "udp" } else { "tcp" };
+            let quic = matches!(word, ListenerWord::Quic | ListenerWord::WebTransport);
+            let family = if quic { "udp" } else { "tcp" };
             if address.port() != 0 {
                 let message = format!("{address} over {family} is taken already");
                 self.differ(addresses, &format!("{family} {address}"), span, message);
             }
-            if word == ListenerWord::Quic && raw.tls.is_none() && !address.ip().is_loopback() {
-                let message = "a quic listener off loopback needs `tls` with `cert` and `key`";
+            if quic && raw.tls.is_none() && !address.ip().is_loopback() {
+                let here = word.as_str();
+                let message = format!("a {here} listener off loopback needs `tls` with `cert` and `key`");
                 self.blame_with_help(
                     place,
                     message,
@@ -118,7 +120,7 @@ impl Check<'_> {
             let message = format!(
                 "`heartbeat` = \"frame\" needs tcp with length or checked framing and kind = \"binary\", and this is {here}"
             );
-            let help = "WebSocket and QUIC ask with frames of their own; leave it \"off\"";
+            let help = "WebSocket, QUIC and WebTransport ask with frames of their own; leave it \"off\"";
             self.blame_with_help(span, message, help);
         }
         true
@@ -149,25 +151,29 @@ impl Check<'_> {
             let span = raw.framing.as_ref().map(Spanned::span);
             self.belongs(span.as_ref(), "framing", "tcp listeners", here);
         }
-        if word != ListenerWord::WebSocket {
-            self.belongs(raw.path.span(), "path", "websocket listeners", here);
+        if !matches!(word, ListenerWord::WebSocket | ListenerWord::WebTransport) {
+            let to = "websocket and webtransport listeners";
+            self.belongs(raw.path.span(), "path", to, here);
             let span = raw.origins.as_ref().map(Spanned::span);
-            self.belongs(span.as_ref(), "origins", "websocket listeners", here);
+            self.belongs(span.as_ref(), "origins", to, here);
+        }
+        if word != ListenerWord::WebSocket {
             let span = raw.subprotocols.as_ref().map(Spanned::span);
             self.belongs(span.as_ref(), "subprotocols", "websocket listeners", here);
             // "off" is true of all.
             let span = raw.compression.span().filter(|_| compression != Compression::Off);
             self.belongs(span, "compression", "websocket listeners", here);
         }
+        let path = path.map_or_else(|| "/".to_owned(), |(path, _)| path.clone());
         Some(match word {
             ListenerWord::Tcp => Protocol::Tcp { framing: framing?, kind },
             ListenerWord::WebSocket => {
-                let to = "tcp and quic listeners (WebSocket frames say it themselves)";
+                let to = "tcp, quic and webtransport listeners (WebSocket frames say it themselves)";
                 self.belongs(raw.kind.span(), "kind", to, here);
-                let path = path.map_or_else(|| "/".to_owned(), |(path, _)| path.clone());
                 Protocol::WebSocket { path, origins, subprotocols, compression }
             }
             ListenerWord::Quic => Protocol::Quic { kind },
+            ListenerWord::WebTransport => Protocol::WebTransport { path, origins, kind },
         })
     }
 

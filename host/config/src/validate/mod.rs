@@ -11,7 +11,9 @@ mod overload;
 mod plugin;
 mod rates;
 mod resume;
+mod rollout;
 mod slow;
+mod tap;
 mod text;
 mod when;
 

@@ -61,7 +61,10 @@ impl Check<'_> {
             Protocol::Tcp { .. } if limits.message < LEAST_MESSAGE => {
                 Some("a message of the gateway's own has up to 1024 bytes, and `max` of the framing is less")
             }
-            Protocol::Tcp { .. } | Protocol::WebSocket { .. } | Protocol::Quic { .. } => None,
+            Protocol::Tcp { .. }
+            | Protocol::WebSocket { .. }
+            | Protocol::Quic { .. }
+            | Protocol::WebTransport { .. } => None,
         };
         if let Some(here) = here {
             self.blame(place, format!("sessions cannot be resumed here: {here}"));

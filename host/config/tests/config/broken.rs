@@ -11,7 +11,7 @@ fn each_is_told_where_and_what() {
         (
             "adress = 1".to_owned(),
             &[
-                "1:1: unknown key `adress` (the file knows `admin`, `cluster`, `listener`, `log`, `overload`, `plugin`, `plugins`, `runtime`)",
+                "1:1: unknown key `adress` (the file knows `admin`, `cluster`, `listener`, `log`, `overload`, `plugin`, `plugins`, `runtime`, `tap`)",
             ],
         ),
         ("[admin]\nbnd = \"127.0.0.1:1\"".to_owned(), &["2:1: unknown key `bnd`: did you mean `bind`?"]),
@@ -90,6 +90,31 @@ fn each_is_told_where_and_what() {
             ],
         ),
         (
+            "[plugins.defaults]\nstack = \"2MiB\"\nmax_table = 10000001\nmax_host_calls = 0\nkv_bytes = \"65GiB\"\n\
+             kv_keys = 1000000001\nmax_held = \"5GiB\"\nrenew_memory = \"1KiB\"\nrenew_calls = 0\nquarantine = 1001"
+                .to_owned(),
+            &[
+                "2:9: `stack` must be from 64KiB to 1MiB, not 2MiB",
+                "3:13: `max_table` must be from 0 to 10000000, not 10000001",
+                "4:18: `max_host_calls` must be from 1 to 100000000, not 0",
+                "5:12: `kv_bytes` must be from 0 bytes to 64GiB, not 65GiB",
+                "6:11: `kv_keys` must be from 0 to 1000000000, not 1000000001",
+                "7:12: `max_held` must be from 0 bytes to 4GiB, not 5GiB",
+                "8:16: `renew_memory` must be from 64KiB to 4GiB, not 1KiB",
+                "9:15: `renew_calls` must be from 1 to 9223372036854775807, not 0",
+                "10:14: `quarantine` must be from 0 to 1000, not 1001",
+            ],
+        ),
+        (
+            "[plugins]\nmax_module = \"2GiB\"\ncompile_time = \"50ms\"\ncompile_memory = \"1MiB\"\nforget_after = \"0s\"".to_owned(),
+            &[
+                "2:14: `max_module` must be from 1KiB to 1GiB, not 2GiB",
+                "3:16: `compile_time` must be from 100ms to 1h, not 50ms",
+                "4:18: `compile_memory` must be from 64MiB to 64GiB, not 1MiB",
+                "5:16: `forget_after` must be from 1s to 30days, not 0s",
+            ],
+        ),
+        (
             "[plugins.defaults]\nmemory = 1.5\ngrants = [\"kw\", 5]\non_failure = true".to_owned(),
             &[
                 r#"2:10: `memory` must be a size such as "256KiB", "16 MiB" or a number of bytes, not 1.5"#,
@@ -116,7 +141,7 @@ fn each_is_told_where_and_what() {
                 "{LISTENER}heartbeat = \"frame\"\nlimits.pong_floor = \"9s\"\nlimits.degraded = \"drop\""
             ),
             &[
-                "6:13: `heartbeat` = \"frame\" needs tcp with length or checked framing and kind = \"binary\", and this is websocket (WebSocket and QUIC ask with frames of their own; leave it \"off\")",
+                "6:13: `heartbeat` = \"frame\" needs tcp with length or checked framing and kind = \"binary\", and this is websocket (WebSocket, QUIC and WebTransport ask with frames of their own; leave it \"off\")",
                 "7:21: `pong_floor` must be from 1ms to 8s, not 9s",
                 "8:19: `degraded` cannot be \"drop\" (it is \"keep\" or \"reconnect\")",
             ],
@@ -260,6 +285,27 @@ fn each_is_told_where_and_what() {
             ],
         ),
         (
+            LISTENER.replace("websocket", "webtransport").replace("127.0.0.1", "0.0.0.0"),
+            &[
+                "1:1: a webtransport listener off loopback needs `tls` with `cert` and `key` (on loopback a self-signed certificate is made at start)",
+            ],
+        ),
+        (
+            format!("{LISTENER}{}", LISTENER.replace("\"l\"", "\"m\"")).replace("websocket", "webtransport"),
+            &["8:8: 127.0.0.1:1 over udp is taken already (the first is at 3:8)"],
+        ),
+        (
+            LISTENER.replace("websocket", "webtransport")
+                + "subprotocols = [\"v1\"]\ncompression = \"permessage-deflate\"\nframing = { type = \"line\", max = 1 }\npath = \"wt\"\nlimits.fragments = 1",
+            &[
+                "6:16: `subprotocols` belongs to websocket listeners; this one is webtransport",
+                "7:15: `compression` belongs to websocket listeners; this one is webtransport",
+                "8:11: `framing` belongs to tcp listeners; this one is webtransport",
+                "9:8: `path` must begin with \"/\", not \"wt\" (write \"/wt\")",
+                "10:20: `fragments` belongs to websocket listeners; this one is webtransport",
+            ],
+        ),
+        (
             LISTENER.replace("127.0.0.1:1", "127.0.0.1:7900") + "[admin]\nbind = \"127.0.0.1:7900\"",
             &["3:8: 127.0.0.1:7900 over tcp is taken already (the first is at 7:8)"],
         ),
@@ -310,9 +356,9 @@ fn each_is_told_where_and_what() {
         (
             format!("{TCP}path = \"/\"\norigins = []\nlimits.message = 5\nlimits.fragments = 5"),
             &[
-                "6:8: `path` belongs to websocket listeners; this one is tcp",
-                "7:11: `origins` belongs to websocket listeners; this one is tcp",
-                "8:18: `message` belongs to websocket and quic listeners (over tcp it is `max` of `framing`); this one is tcp",
+                "6:8: `path` belongs to websocket and webtransport listeners; this one is tcp",
+                "7:11: `origins` belongs to websocket and webtransport listeners; this one is tcp",
+                "8:18: `message` belongs to websocket, quic and webtransport listeners (over tcp it is `max` of `framing`); this one is tcp",
                 "9:20: `fragments` belongs to websocket listeners; this one is tcp",
             ],
         ),
@@ -320,7 +366,7 @@ fn each_is_told_where_and_what() {
             format!("{LISTENER}framing = {{ type = \"line\", max = 1 }}\nkind = \"text\""),
             &[
                 "6:11: `framing` belongs to tcp listeners; this one is websocket",
-                "7:8: `kind` belongs to tcp and quic listeners (WebSocket frames say it themselves); this one is websocket",
+                "7:8: `kind` belongs to tcp, quic and webtransport listeners (WebSocket frames say it themselves); this one is websocket",
             ],
         ),
         (

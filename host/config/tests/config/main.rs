@@ -5,7 +5,9 @@ mod conf_d;
 mod defaults;
 mod diff;
 mod not_yet;
+mod rollout;
 mod sidecar;
+mod trust;
 
 use std::path::Path;
 use tempfile::TempDir;

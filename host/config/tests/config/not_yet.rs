@@ -7,10 +7,6 @@ fn each_says_that_it_is_not_available() {
     let later = "is not available in this version of Weir";
     for (text, told) in [
         (
-            "[[listener]]\nname = \"l\"\nbind = \"127.0.0.1:1\"\nprotocol = \"webtransport\"\nroute = \"echo\"".to_owned(),
-            format!("weir.toml:4:12: `protocol = \"webtransport\"` {later}; use \"websocket\" or \"quic\""),
-        ),
-        (
             format!("{TCP}proxy_protocol = \"v1v2\""),
             format!("weir.toml:6:18: `proxy_protocol = \"v1v2\"` {later}; leave it \"off\""),
         ),
@@ -20,7 +16,9 @@ fn each_says_that_it_is_not_available() {
         ),
         (
             format!("{CLUSTER}balance = \"maglev\""),
-            format!("weir.toml:5:11: `balance = \"maglev\"` {later}; use \"p2c\", \"round-robin\" or \"least-connections\""),
+            format!(
+                "weir.toml:5:11: `balance = \"maglev\"` {later}; use \"p2c\", \"round-robin\" or \"least-connections\""
+            ),
         ),
         (
             "[plugins.defaults]\ngrants = [\"kv\", \"wasi\"]".to_owned(),

@@ -1,14 +1,15 @@
 //! A message meets its chain.
 
 use super::{Answer, Judge, Judged, State, Task};
-use crate::conn::Parcel;
+use crate::conn::{Conn, Parcel};
 use crate::id::ConnId;
+use crate::lineup::{Era, Who};
 use crate::message::{Direction, Kind, Message, Payload};
 use crate::program::FailureCause;
 use crate::reason::{CloseReason, DropReason};
 use crate::roster::Entry;
 use crate::snapshot::{Link, OnFailure, Progress, Snapshot};
-use crate::verdict::{Forwarding, Target, Verdict};
+use crate::verdict::{Target, Verdict};
 use crate::when::When;
 
 /// What is left of a message after a verdict.
@@ -22,13 +23,29 @@ impl State {
     pub(crate) fn walk(
         &mut self,
         snapshot: &Snapshot,
+        message: Message<'_>,
+        progress: Progress,
+        route: Option<Target>,
+    ) {
+        if progress.is_fresh() {
+            self.tap_begin(&message);
+        }
+        self.walk_on(snapshot, message, progress, route);
+    }
+
+    /// The same of a message that has met a plugin before, though perhaps that is to be asked again.
+    pub(crate) fn walk_on(
+        &mut self,
+        snapshot: &Snapshot,
         mut message: Message<'_>,
         mut progress: Progress,
         mut route: Option<Target>,
     ) {
         let listener = self.listener_of(message.session);
         let chain = &snapshot.listeners[listener].chain;
-        while let Some((at, link)) = chain.next(message.direction, progress.passed) {
+        while let Some((at, link)) =
+            chain.next(message.direction, progress.passed, || self.who(message.session))
+        {
             if !progress.meet(at, link) {
                 continue;
             }
@@ -40,6 +57,10 @@ impl State {
                 }
                 Some(Answer::Known(verdict, nanoseconds)) => {
                     self.call.nanoseconds = nanoseconds;
+                    if self.tap.is_some() {
+                        let attributes = self.attributes(snapshot, message.session);
+                        self.call.session = attributes.map(|attributes| (message.session, attributes));
+                    }
                     self.roster.used(link, &self.seat, self.now, &verdict);
                     Ok(verdict)
                 }
@@ -62,6 +83,7 @@ impl State {
                     answer
                 }
             };
+            self.tap_meet(&message, link, &answer);
             let verdict = match answer {
                 Ok(verdict) => {
                     let stats = &link.stats[usize::from(self.seat.worker.0)];
@@ -76,7 +98,7 @@ impl State {
                     }
                 },
             };
-            let by = Judge { progress: progress.clone(), binding: link.binding, on_failure: link.on_failure };
+            let by = Judge { progress: progress.clone(), id: link.id(), on_failure: link.on_failure };
             let judged = Judged { verdict, by };
             if !self.call.effects.is_empty() {
                 // The effects come first, then the message goes on.
@@ -92,7 +114,10 @@ impl State {
         }
         match message.direction {
             Direction::Inbound => self.route(snapshot, message, route),
-            Direction::Outbound => self.enqueue(snapshot, &message),
+            Direction::Outbound => {
+                self.enqueue(snapshot, &message);
+                self.tap_queued(message.session, message.sequence);
+            }
         }
     }
 
@@ -111,14 +136,20 @@ impl State {
         route: Option<Target>,
     ) {
         let open = self.conns.get(parcel.session).is_some_and(|conn| conn.phase.takes_output());
+        let Judge { progress, id, .. } = judged.by.clone();
+        let policy = snapshot.listeners.get(self.listener_of(parcel.session));
+        let mut links = policy.into_iter().flat_map(|policy| policy.chain.links());
+        let link = links.find(|link| link.binding == id.binding).map(|link| link.at(id.generation));
         if !open {
             // The effects ended its own session; a verdict of its own to do so comes to the same.
-            self.drop_message(&parcel.open(), DropReason::SessionEnded);
+            let dropped = matches!(judged.verdict, Verdict::Drop(_));
+            if let Some(link) = link {
+                link.stats[usize::from(self.seat.worker.0)].verdict(&judged.verdict);
+            }
+            let reason = if dropped { DropReason::Plugin } else { DropReason::SessionEnded };
+            self.drop_message(&parcel.open(), reason);
             return;
         }
-        let Judge { progress, binding, .. } = judged.by.clone();
-        let chain = &snapshot.listeners[self.listener_of(parcel.session)].chain;
-        let link = chain.links().iter().find(|link| link.binding == binding);
         if let After::GoesOn(message, route) = self.judge(snapshot, link, parcel.open(), judged, route) {
             self.walk(snapshot, message, progress, route);
         }
@@ -134,13 +165,16 @@ impl State {
     ) -> After<'a> {
         let by = judged.by;
         let stats = link.map(|link| &link.stats[usize::from(self.seat.worker.0)]);
+        // Text stays UTF-8. Whoever releases a held message need not know its kind, so it is checked where it is known.
+        let garbled = message.kind == Kind::Text && judged.verdict.is_garbled_text();
+        if let Some(stats) = stats.filter(|_| !garbled) {
+            stats.verdict(&judged.verdict);
+        }
         match judged.verdict {
-            Verdict::Forward(Forwarding { payload: Some(payload), .. })
-                if message.kind == Kind::Text && std::str::from_utf8(&payload).is_err() =>
-            {
-                // Text stays UTF-8. Whoever releases a held message need not know its kind, so it is checked where it is known.
+            Verdict::Forward(_) if garbled => {
                 if let Some(stats) = stats {
                     stats.failure(FailureCause::Answer).add(1);
+                    stats.unanswered.add(1);
                 }
                 if by.on_failure == OnFailure::Open {
                     return After::GoesOn(message, route);
@@ -148,10 +182,6 @@ impl State {
                 self.fail(snapshot, &message, by.on_failure, DropReason::PluginFailed);
             }
             Verdict::Forward(forwarding) => {
-                if let Some(stats) = stats {
-                    let changed = forwarding.payload.is_some() || forwarding.route.is_some();
-                    if changed { &stats.changed } else { &stats.forwarded }.add(1);
-                }
                 if let Some(payload) = forwarding.payload {
                     message.payload = Payload::Owned(payload);
                 }
@@ -167,23 +197,25 @@ impl State {
                 }
                 return After::GoesOn(message, route);
             }
-            Verdict::Drop(_) => {
-                if let Some(stats) = stats {
-                    stats.dropped.add(1);
-                }
-                self.drop_message(&message, DropReason::Plugin);
-            }
+            Verdict::Drop(_) => self.drop_message(&message, DropReason::Plugin),
             Verdict::Close(said) => {
-                if let Some(stats) = stats {
-                    stats.closed.add(1);
-                }
                 self.drop_message(&message, DropReason::SessionRejected);
                 self.reject(snapshot, message.session, &said);
             }
-            Verdict::Hold(milliseconds) => {
+            Verdict::Hold(_)
+                if link.is_some_and(|link| {
+                    !self.holdings.has_room(link.binding, message.payload.len(), link.max_held)
+                }) =>
+            {
                 if let Some(stats) = stats {
-                    stats.held.add(1);
+                    stats.failure(FailureCause::Held).add(1);
                 }
+                if by.on_failure == OnFailure::Open {
+                    return After::GoesOn(message, route);
+                }
+                self.fail(snapshot, &message, by.on_failure, DropReason::PluginFailed);
+            }
+            Verdict::Hold(milliseconds) => {
                 self.hold(snapshot, Parcel::pack(message), by, route, milliseconds);
             }
         }
@@ -208,11 +240,19 @@ impl State {
 
     /// Counts the fate of a message that goes no further.
     pub(crate) fn drop_message(&mut self, message: &Message<'_>, reason: DropReason) {
+        self.tap_dropped(message, reason);
         let stats = &self.stats.listeners[self.listener_of(message.session)];
         match message.direction {
             Direction::Inbound => stats.inbound.dropped.of(reason).add(1),
             Direction::Outbound => stats.outbound.dropped.of(reason).add(1),
         }
+    }
+
+    /// What the generations that a session meets depend on.
+    pub(crate) fn who(&self, session: ConnId) -> Who {
+        let era =
+            self.conns.get(session).and_then(Conn::session).map_or(Era::default(), |session| session.era);
+        Who { session, era }
     }
 
     /// The listener of a session that is there; else the place of those that are not.

@@ -3,6 +3,7 @@
 use super::{State, Worker};
 use crate::conn::{Conn, End};
 use crate::id::ConnId;
+use crate::message::Transport;
 use crate::reason::CloseReason;
 use crate::snapshot::Snapshot;
 use crate::time::Time;
@@ -40,10 +41,19 @@ impl Worker {
                 self.state.run(&self.snapshot);
             } else {
                 self.state.arm(&self.snapshot, id);
+                // What is going to happen can be said before it does, where there is a word for it.
+                if self.state.foretells(&self.snapshot, id) {
+                    self.state.mark_dirty(id);
+                }
             }
         }
         // Who comes later is for the caller to turn away.
         self.state.drain = self.state.drain.filter(|_| !spread.is_zero());
+    }
+
+    /// Whether sessions are being ended, over a time.
+    pub fn is_draining(&self) -> bool {
+        self.state.drain.is_some()
     }
 
     /// Lets every connection go at once.
@@ -56,6 +66,15 @@ impl Worker {
 }
 
 impl State {
+    /// Whether the session's transport can say that it is going to be closed.
+    fn foretells(&self, snapshot: &Snapshot, id: ConnId) -> bool {
+        let session = self.conns.get(id).and_then(Conn::session);
+        session.is_some_and(|session| {
+            let policy = snapshot.listeners.get(session.listener.index());
+            policy.is_some_and(|policy| policy.transport == Transport::WebTransport)
+        })
+    }
+
     /// A session's turn to be told has come.
     pub(crate) fn drain_one(&mut self, snapshot: &Snapshot, id: ConnId) {
         if self.conns.get(id).and_then(Conn::session).is_none() {

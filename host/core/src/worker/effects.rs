@@ -4,7 +4,7 @@ use super::{State, Task};
 use crate::MAX_HOPS;
 use crate::attribute::{Attributes, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTE_VALUE, MAX_ATTRIBUTES};
 use crate::conn::Conn;
-use crate::id::{BindingId, SessionId, WorkerId};
+use crate::id::{BindingId, GenerationId, SessionId, WorkerId};
 use crate::mail::Letter;
 use crate::pulse::Health;
 use crate::reason::DropReason;
@@ -20,38 +20,38 @@ impl State {
     /// Applies what the call that has just returned asked for. It is left on the stack of tasks, to be done in the order in which it
     /// was asked for and before anything that was there.
     pub(crate) fn apply_effects(&mut self, link: &Link, in_hand: Option<SessionId>, hops: u8) {
-        let binding = link.binding;
+        let by = link.id();
         let mut effects = std::mem::take(&mut self.call.effects);
         // The stack is worked off from its top.
         self.tasks.extend(effects.drain(..).rev().map(|effect| match effect {
             Effect::Send { to, kind, payload } => Task::Send { to, in_hand, kind, payload, hops },
-            effect => Task::Wish { binding, effect },
+            effect => Task::Wish { by, effect },
         }));
         self.call.effects = effects;
     }
 
     /// A wish about a session of this worker or another, or about the binding's timer. One that cannot be is counted.
-    pub(crate) fn wish(&mut self, snapshot: &Snapshot, binding: BindingId, effect: Effect) {
+    pub(crate) fn wish(&mut self, snapshot: &Snapshot, by: GenerationId, effect: Effect) {
         let owner = match &effect {
             Effect::Release { session, .. }
             | Effect::Join { session, .. }
             | Effect::Leave { session, .. }
             | Effect::SetAttribute { session, .. } => session.worker(),
-            Effect::Every { .. } => self.timer_owner(binding),
+            Effect::Every { .. } => self.timer_owner(by.binding),
             Effect::Send { .. } => self.seat.worker,
         };
         let done = if owner == self.seat.worker {
-            self.grant(snapshot, binding, effect)
+            self.grant(snapshot, by, effect)
         } else {
-            self.post(owner, Letter::Effect { binding, effect })
+            self.post(owner, Letter::Effect { by, effect })
         };
-        if !done && let Some(link) = snapshot.link(binding) {
+        if !done && let Some(link) = snapshot.link_of(by) {
             link.stats[usize::from(self.seat.worker.0)].refused_effects.add(1);
         }
     }
 
     /// False: it cannot be.
-    fn grant(&mut self, snapshot: &Snapshot, binding: BindingId, effect: Effect) -> bool {
+    fn grant(&mut self, snapshot: &Snapshot, by: GenerationId, effect: Effect) -> bool {
         match effect {
             Effect::Join { session, group } => {
                 self.groups.join(&mut self.conns, &self.seat.directory, session, &group)
@@ -63,10 +63,10 @@ impl State {
                 self.set_attribute(snapshot, session, name, value)
             }
             Effect::Release { session, direction, sequence, verdict } => {
-                self.release(snapshot, binding, session, direction, sequence, verdict)
+                self.release(snapshot, by.binding, session, direction, sequence, verdict)
             }
             Effect::Every { milliseconds } => {
-                self.roster.every(binding, milliseconds, self.now);
+                self.roster.every(by, milliseconds, self.now);
                 true
             }
             Effect::Send { .. } => false,

@@ -2,6 +2,8 @@
 
 use super::Worker;
 use crate::mail::Mail;
+use crate::stats::WorkerStats;
+use std::sync::Arc;
 
 /// What a turn was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,11 @@ impl Worker {
             Work::Sockets => stats.sockets.record(own),
             Work::Timers => stats.timers.record(own),
         }
+    }
+
+    /// What the worker counts.
+    pub fn stats(&self) -> &Arc<WorkerStats> {
+        &self.state.stats
     }
 
     /// As many letters as cost so much effort, and one at least, are [delivered](Worker::deliver). False: some are left.

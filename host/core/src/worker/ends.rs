@@ -237,7 +237,7 @@ impl State {
         session.meter = None;
         let upstreams = std::mem::take(&mut session.upstreams);
         let told = usize::from(std::mem::take(&mut session.told));
-        let chain = session.chain.clone();
+        let (listener, chain) = (session.listener, session.chain.clone());
         for (_, upstream) in upstreams {
             self.close(snapshot, upstream, CloseReason::SessionEnded);
             // One that is still being made and has nothing to say is not needed.
@@ -246,6 +246,7 @@ impl State {
                 self.lose(snapshot, upstream, CloseReason::SessionEnded);
             }
         }
+        self.tap_ended(listener, id, &end.said);
         self.tell_close(snapshot, id, &chain[..told], &end.said);
         let session = self.conns.get(id).and_then(Conn::session);
         if session.is_some_and(|session| session.attributes.is_some()) {
@@ -266,6 +267,7 @@ impl State {
             // The chain may have changed since; a binding that no chain has any more has no instance that could be told.
             let Some(link) = snapshot.link(*binding) else { continue };
             let Some(attributes) = self.attributes(snapshot, id) else { continue };
+            let link = link.met_by(|| self.who(id));
             self.call.session = Some((id, attributes));
             let answer = self.roster.call(
                 link,

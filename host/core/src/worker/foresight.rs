@@ -10,7 +10,8 @@
 
 use super::{State, Task, Worker};
 use crate::conn::{Conn, Role};
-use crate::id::{BindingId, ConnId, SessionId};
+use crate::id::{ConnId, GenerationId, SessionId};
+use crate::lineup::Who;
 use crate::message::{Direction, Kind, Message, Payload};
 use crate::rate::RatePolicy;
 use crate::snapshot::{Chain, Link, Route, Snapshot};
@@ -27,11 +28,10 @@ const ROUND_A_PAYLOAD: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Foresight(Vec<Stage>);
 
-/// What one link has said.
+/// What one generation of a link has said.
 #[derive(Debug)]
 struct Stage {
-    binding: BindingId,
-    generation: u64,
+    by: GenerationId,
     direction: Direction,
     answers: VecDeque<Foreseen>,
 }
@@ -86,11 +86,8 @@ impl Foresight {
 
     /// What this link says of this message, if it has been asked.
     fn take(&mut self, link: &Link, message: &Message<'_>) -> Option<Answer> {
-        let stage = self.0.iter_mut().find(|stage| {
-            stage.binding == link.binding
-                && stage.generation == link.generation
-                && stage.direction == message.direction
-        })?;
+        let mut stages = self.0.iter_mut();
+        let stage = stages.find(|stage| stage.by == link.id() && stage.direction == message.direction)?;
         let at = stage.answers.iter().position(|known| {
             known.is_of(message.session, message.sequence) && known.payload.is(&message.payload)
         })?;
@@ -116,20 +113,21 @@ impl Worker {
     /// several at once.
     pub fn takes_several(&self, id: ConnId) -> bool {
         let Some(conn) = self.state.conns.get(id) else { return false };
-        let (session, direction) = match &conn.role {
-            Role::Session(session) => (&**session, Direction::Inbound),
+        let (of, session, direction) = match &conn.role {
+            Role::Session(session) => (id, &**session, Direction::Inbound),
             Role::Upstream(upstream) => {
                 let session = self.state.conns.get(upstream.session).and_then(Conn::session);
                 let Some(session) = session else { return false };
-                (session, Direction::Outbound)
+                (upstream.session, session, Direction::Outbound)
             }
         };
+        let who = || Who { session: of, era: session.era };
         let policy = &self.snapshot.listeners[session.listener.index()];
         let echo = || match policy.route {
-            Route::Echo => policy.chain.next(Direction::Outbound, 0),
+            Route::Echo => policy.chain.next(Direction::Outbound, 0, who),
             _ => None,
         };
-        let first = policy.chain.next(direction, 0).or_else(echo);
+        let first = policy.chain.next(direction, 0, who).or_else(echo);
         first.is_some_and(|(_, link)| link.program.takes_several())
     }
 
@@ -240,10 +238,9 @@ impl State {
         &mut self,
         snapshot: &Snapshot,
         mut sequence: u64,
-        left: Option<Left<'_>>,
+        left: Left<'_>,
         stages: &mut Foresight,
     ) {
-        let Some(left) = left else { return };
         let Some(first) = left.messages.first() else { return };
         let id = first.session;
         let policy = &snapshot.listeners[self.listener_of(id)];
@@ -272,7 +269,7 @@ impl State {
     pub(crate) fn foresee_offers(&mut self, snapshot: &Snapshot, to: SessionId, kind: Kind, payload: &Bytes) {
         let listener = self.listener_of(to);
         let chain = &snapshot.listeners[listener].chain;
-        let first_link = chain.next(Direction::Outbound, 0).map(|(_, link)| link);
+        let first_link = chain.next(Direction::Outbound, 0, || self.who(to)).map(|(_, link)| link);
         let may_ask = first_link
             .is_some_and(|link| link.program.takes_several() && self.roster.takes_several(link, self.now));
         // What is known already is used first.
@@ -310,8 +307,8 @@ impl State {
         Some(ahead(to, sequence, Direction::Outbound, kind, Payload::Owned(payload.clone())))
     }
 
-    /// Link after link, as far as they take several. What is left behind the last; `None`: a link does not, and what it will say is not
-    /// known.
+    /// Link after link, as far as they take several; each message by the generation that its session meets. What is left behind the
+    /// last: of messages that meet one that does not take several, nothing is known any more.
     fn foresee_chain<'a>(
         &mut self,
         snapshot: &Snapshot,
@@ -319,27 +316,52 @@ impl State {
         direction: Direction,
         messages: Vec<Message<'a>>,
         stages: &mut Foresight,
-    ) -> Option<Left<'a>> {
+    ) -> Left<'a> {
         let routes = messages.iter().map(|_| None).collect();
         let mut left = Left { messages, routes };
-        let mut passed = 0;
-        while let Some((at, link)) = chain.next(direction, passed) {
-            passed = at + 1;
-            let when = link.program.when();
-            let knowable = link.program.takes_several() && !when.is_some_and(crate::When::may_change);
-            if !knowable || left.messages.is_empty() {
-                return None;
+        for link in chain.along(direction) {
+            if left.messages.is_empty() {
+                break;
             }
-            let mut stage = Stage {
-                binding: link.binding,
-                generation: link.generation,
-                direction,
-                answers: VecDeque::with_capacity(left.messages.len()),
-            };
-            left = self.ask(snapshot, link, left, &mut stage);
-            stages.0.push(stage);
+            if link.terms.is_empty() {
+                left = self.foresee_link(snapshot, link, direction, left, stages);
+                continue;
+            }
+            // Between sessions there is no order, and a session meets one generation.
+            let mut known = Left::default();
+            while let Some(first) = left.messages.first() {
+                let met = link.met_by(|| self.who(first.session));
+                let (these, others) =
+                    left.apart(|session| met.generation == link.met_by(|| self.who(session)).generation);
+                known.append(self.foresee_link(snapshot, met, direction, these, stages));
+                left = others;
+            }
+            left = known;
         }
-        Some(left)
+        left
+    }
+
+    /// The same for one generation of one link.
+    fn foresee_link<'a>(
+        &mut self,
+        snapshot: &Snapshot,
+        link: &Link,
+        direction: Direction,
+        left: Left<'a>,
+        stages: &mut Foresight,
+    ) -> Left<'a> {
+        if !link.directions.contains(direction) {
+            return left;
+        }
+        let changing = link.program.when().is_some_and(crate::When::may_change);
+        if changing || !link.program.takes_several() {
+            return Left::default();
+        }
+        let answers = VecDeque::with_capacity(left.messages.len());
+        let mut stage = Stage { by: link.id(), direction, answers };
+        let left = self.ask(snapshot, link, left, &mut stage);
+        stages.0.push(stage);
+        left
     }
 
     /// Asks one link.
@@ -414,9 +436,28 @@ impl State {
 }
 
 /// Messages that have come so far in a chain, and where each is to go.
+#[derive(Default)]
 struct Left<'a> {
     messages: Vec<Message<'a>>,
     routes: Vec<Option<Target>>,
+}
+
+impl Left<'_> {
+    /// Those of some sessions, and the others, each in order.
+    fn apart(self, are: impl Fn(SessionId) -> bool) -> (Self, Self) {
+        let (mut these, mut others) = (Self::default(), Self::default());
+        for (message, route) in self.messages.into_iter().zip(self.routes) {
+            let side = if are(message.session) { &mut these } else { &mut others };
+            side.messages.push(message);
+            side.routes.push(route);
+        }
+        (these, others)
+    }
+
+    fn append(&mut self, mut others: Self) {
+        self.messages.append(&mut others.messages);
+        self.routes.append(&mut others.routes);
+    }
 }
 
 /// A message that is yet to be accepted.

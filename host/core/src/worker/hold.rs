@@ -10,8 +10,47 @@ use crate::id::{BindingId, ConnId, SessionId};
 use crate::message::Direction;
 use crate::reason::DropReason;
 use crate::snapshot::{OnFailure, Progress, Snapshot};
+use crate::stats::ListenerStats;
 use crate::verdict::{Target, Verdict};
 use std::time::Duration;
+
+/// Bytes of the messages that each binding holds, with what keeps them. What waits behind a held message is bounded elsewhere: its
+/// sender is not read, or its receiver's queue counts it.
+#[derive(Debug, Default)]
+pub(crate) struct Holdings(Vec<usize>);
+
+impl Holdings {
+    /// Whether a binding may hold a message of so many bytes too.
+    pub(crate) fn has_room(&self, binding: BindingId, length: usize, most: usize) -> bool {
+        let held = self.0.get(binding.index()).copied().unwrap_or(0);
+        held.saturating_add(length).saturating_add(size_of::<Waiting>()) <= most
+    }
+
+    fn add(&mut self, waiting: &Waiting) {
+        let Some(kept) = &waiting.kept else { return };
+        let at = kept.by.binding.index();
+        if self.0.len() <= at {
+            self.0.resize(at + 1, 0);
+        }
+        self.0[at] += waiting.cost();
+    }
+
+    fn remove(&mut self, waiting: &Waiting) {
+        if let Some(kept) = &waiting.kept
+            && let Some(held) = self.0.get_mut(kept.by.binding.index())
+        {
+            *held -= waiting.cost();
+        }
+    }
+
+    /// The invariant, for tests.
+    #[cfg(any(test, debug_assertions))]
+    pub(crate) fn check_invariants<'a>(&self, lines: impl Iterator<Item = &'a Box<Held>>) {
+        let mut counted = Self(vec![0; self.0.len()]);
+        lines.flat_map(|line| &line.messages).for_each(|waiting| counted.add(waiting));
+        assert_eq!(self.0, counted.0, "bytes that bindings hold");
+    }
+}
 
 impl State {
     /// Keeps a message. Inbound, the session's reading stands still; outbound, what follows waits behind it.
@@ -37,14 +76,16 @@ impl State {
             chain: snapshot.listeners[listener].chain.bindings().clone(),
             progress: by.progress,
             route,
-            binding: by.binding,
+            by: by.id,
+            anew: false,
             on_failure: by.on_failure,
             until: self.now + Duration::from_millis(milliseconds.into()),
             verdict: None,
         };
+        let waiting = Waiting { parcel: message, kept: Some(Box::new(kept)) };
+        self.holdings.add(&waiting);
         // It was in hand when those in line were not yet: it stands before them.
-        let line = session.held[direction as usize].get_or_insert_default();
-        line.push_front(Waiting { parcel: message, kept: Some(Box::new(kept)) });
+        session.held[direction as usize].get_or_insert_default().push_front(waiting);
         self.held_gauge(listener, direction).add(1);
         self.arm(snapshot, id);
     }
@@ -72,7 +113,7 @@ impl State {
         let Some(line) = self.line(id, direction) else { return false };
         let kept = line.messages.iter_mut().find(|waiting| waiting.parcel.sequence == sequence);
         let Some(kept) = kept.and_then(|waiting| waiting.kept.as_deref_mut()) else { return false };
-        if kept.binding != binding || kept.verdict.is_some() {
+        if kept.by.binding != binding || kept.verdict.is_some() {
             return false;
         }
         kept.verdict = Some(verdict);
@@ -80,7 +121,7 @@ impl State {
         true
     }
 
-    /// The time of the held message at the front is over.
+    /// The time of the held message at the front is over, or there is another generation to ask.
     pub(crate) fn expire(&mut self, snapshot: &Snapshot, id: SessionId, direction: Direction) {
         let now = self.now;
         let Some(line) = self.line(id, direction) else { return };
@@ -90,13 +131,47 @@ impl State {
         }
         let Some(Waiting { parcel, kept: Some(kept) }) = self.step_forward(id, direction) else { return };
         self.tasks.push(Task::WorkOff { session: id, direction });
+        let chain = &snapshot.listeners[self.listener_of(id)].chain;
+        if kept.anew && chain.bindings().contains(&kept.by.binding) {
+            let progress = chain.resume_at(direction, &kept.chain, kept.progress, kept.by.binding);
+            self.walk_on(snapshot, parcel.open(), progress, kept.route);
+            return;
+        }
         match kept.on_failure {
             OnFailure::Open => {
-                let chain = &snapshot.listeners[self.listener_of(id)].chain;
                 let progress = chain.resume(direction, &kept.chain, kept.progress);
                 self.walk(snapshot, parcel.open(), progress, kept.route);
             }
             on_failure => self.fail(snapshot, &parcel.open(), on_failure, DropReason::HoldExpired),
+        }
+    }
+
+    /// Held messages whose sessions meet another generation now than the one that holds them: that one is to say what becomes of them.
+    /// They are due at once, so that the wheel takes as many a turn as there is time for.
+    pub(crate) fn offer_anew(&mut self, snapshot: &Snapshot) {
+        let holds = |stats: &ListenerStats| stats.inbound.held.value() + stats.outbound_held.value() > 0;
+        if !self.stats.listeners.iter().any(holds) {
+            return;
+        }
+        for id in self.conns.ids() {
+            let (who, now) = (self.who(id), self.now);
+            let Some(session) = self.conns.get_mut(id).and_then(Conn::session_mut) else { continue };
+            let chain = &snapshot.listeners[session.listener.index()].chain;
+            let mut found = false;
+            let lines = session.held.iter_mut().flatten();
+            for kept in lines.flat_map(|line| &mut line.messages).filter_map(|one| one.kept.as_deref_mut()) {
+                let mut links = chain.links().iter();
+                // Whose binding is in no chain any more waits for its time to be over.
+                let Some(link) = links.find(|link| link.binding == kept.by.binding) else { continue };
+                if kept.verdict.is_none() && link.met_by(|| who).generation != kept.by.generation {
+                    kept.anew = true;
+                    kept.until = now;
+                    found = true;
+                }
+            }
+            if found {
+                self.arm(snapshot, id);
+            }
         }
     }
 
@@ -118,13 +193,17 @@ impl State {
         // Below what the message leads to: the next one goes on when this one has arrived.
         self.tasks.push(Task::WorkOff { session: id, direction });
         match kept.map(|kept| *kept) {
-            Some(Kept { chain, progress, route, binding, on_failure, verdict: Some(verdict), .. }) => {
+            Some(Kept { chain, progress, route, by, on_failure, verdict: Some(verdict), .. }) => {
                 let now = &snapshot.listeners[self.listener_of(id)].chain;
                 let progress = now.resume(direction, &chain, progress);
+                self.tap_release(snapshot, &parcel, by, &verdict);
+                if let Some(link) = now.links().iter().find(|link| link.binding == by.binding) {
+                    link.at(by.generation).stats[usize::from(self.seat.worker.0)].released.add(1);
+                }
                 self.conclude(
                     snapshot,
                     parcel,
-                    Judged { verdict, by: Judge { progress, binding, on_failure } },
+                    Judged { verdict, by: Judge { progress, id: by, on_failure } },
                     route,
                 );
             }
@@ -157,8 +236,13 @@ impl State {
             let Some(session) = self.conns.get_mut(id).and_then(Conn::session_mut) else { return };
             let Some(line) = session.held[direction as usize].take() else { continue };
             for waiting in line.messages {
+                self.holdings.remove(&waiting);
                 self.held_gauge(listener, direction).sub(1);
-                self.drop_message(&waiting.parcel.open(), DropReason::SessionEnded);
+                let message = waiting.parcel.open();
+                if waiting.kept.is_none() {
+                    self.tap_begin(&message);
+                }
+                self.drop_message(&message, DropReason::SessionEnded);
             }
         }
     }
@@ -169,6 +253,7 @@ impl State {
 
     fn step_forward(&mut self, id: ConnId, direction: Direction) -> Option<Waiting> {
         let front = self.line(id, direction)?.pop_front()?;
+        self.holdings.remove(&front);
         self.held_gauge(self.listener_of(id), direction).sub(1);
         Some(front)
     }

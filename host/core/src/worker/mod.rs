@@ -30,6 +30,7 @@ mod receive;
 mod resume;
 mod route;
 mod slow;
+mod tap;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -43,7 +44,7 @@ use crate::conn::{Conn, End, Parcel};
 #[cfg(any(test, debug_assertions))]
 use crate::conn::{Pauses, Role, Session};
 use crate::group::Groups;
-use crate::id::{BindingId, ClusterId, ConnId, Lane, ListenerId, SessionId, WorkerId};
+use crate::id::{ClusterId, ConnId, GenerationId, Lane, ListenerId, SessionId, WorkerId};
 #[cfg(any(test, debug_assertions))]
 use crate::lifecycle::Phase;
 use crate::mail::Outbox;
@@ -64,8 +65,10 @@ use crate::wheel::Wheel;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use drain::Drain;
+use hold::Holdings;
 use overload::Shedder;
 use std::sync::Arc;
+use tap::Tapped;
 use weir_codec::Wire;
 use weir_codec::websocket::deflate::{Deflater, Inflater};
 
@@ -85,6 +88,8 @@ pub(crate) struct State {
     pub(crate) conns: Slab<Conn>,
     pub(crate) groups: Groups,
     pub(crate) roster: Roster,
+    /// What each binding holds here, in bytes.
+    pub(crate) holdings: Holdings,
     pub(crate) wheel: Wheel,
     pub(crate) dirty: Vec<ConnId>,
     pub(crate) connects: Vec<Connect>,
@@ -121,6 +126,8 @@ pub(crate) struct State {
     pub(crate) fan: Foresight,
     /// See [`Worker::together`].
     pub(crate) together: Together,
+    /// See [`Worker::tap`].
+    pub(crate) tap: Option<Box<Tapped>>,
 }
 
 /// Something to be done before the call from outside returns.
@@ -134,7 +141,7 @@ pub(crate) enum Task {
     /// A message for one session.
     Offer { session: SessionId, kind: Kind, payload: Bytes, hops: u8 },
     /// What else a plugin asks for.
-    Wish { binding: BindingId, effect: Effect },
+    Wish { by: GenerationId, effect: Effect },
 }
 
 /// A verdict, and whose it is.
@@ -148,7 +155,7 @@ pub(crate) struct Judged {
 pub(crate) struct Judge {
     /// How far the message has come, the judging link among those that it has passed.
     pub(crate) progress: Progress,
-    pub(crate) binding: BindingId,
+    pub(crate) id: GenerationId,
     pub(crate) on_failure: OnFailure,
 }
 
@@ -248,6 +255,7 @@ impl Worker {
                 conns: Slab::new(id),
                 groups: Groups::default(),
                 roster: Roster::default(),
+                holdings: Holdings::default(),
                 wheel: Wheel::default(),
                 dirty: Vec::new(),
                 connects: Vec::new(),
@@ -268,6 +276,7 @@ impl Worker {
                 foresight: Foresight::default(),
                 fan: Foresight::default(),
                 together: Together::default(),
+                tap: None,
             },
             inflater: Inflater::default(),
         }
@@ -293,6 +302,7 @@ impl Worker {
             if !same_keys {
                 self.state.forget_keys();
             }
+            self.state.offer_anew(&self.snapshot);
         }
     }
 
@@ -406,7 +416,7 @@ impl State {
                     self.foresee_offers(snapshot, session, kind, &payload);
                     self.offer(snapshot, session, kind, crate::Payload::Owned(payload), None, hops, false);
                 }
-                Task::Wish { binding, effect } => self.wish(snapshot, binding, effect),
+                Task::Wish { by, effect } => self.wish(snapshot, by, effect),
             }
         }
         self.offspring = 0;
@@ -439,6 +449,8 @@ impl State {
                 assert!(!queue.is_empty(), "an empty queue goes back to the worker");
             }
         }
+        let lines = self.conns.iter().filter_map(Conn::session);
+        self.holdings.check_invariants(lines.flat_map(|session| session.held.iter().flatten()));
         self.check_ledger();
     }
 

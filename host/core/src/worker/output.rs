@@ -80,7 +80,8 @@ impl State {
         if let Some(line) = &session.held[direction as usize] {
             let limit = snapshot.listeners[session.listener.index()].limits.queue;
             if !pressed && !line.has_room(message.payload.len(), limit) {
-                stats.dropped.of(DropReason::QueueFull).add(1);
+                self.tap_begin(&message);
+                self.drop_message(&message, DropReason::QueueFull);
                 return;
             }
             self.wait_in_line(Parcel::pack(message));
@@ -103,45 +104,52 @@ impl State {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let (lane, away) = (conn.lane(None), conn.phase == Phase::ExpectReturn);
         let Some(session) = conn.session_mut() else { return };
-        session.next_sequence(Direction::Outbound, self.now);
+        let sequence = session.next_sequence(Direction::Outbound, self.now);
         let listener = session.listener.index();
         let resumable = session.resume.is_some();
-        let stats = &self.stats.listeners[listener].outbound;
-        stats.offered.add(1);
-        if resumable && is_control(message.1) {
-            return stats.dropped.of(DropReason::Reserved).add(1);
-        }
-        if away {
-            return self.keep(snapshot, id, message.0, &Payload::Owned(message.1.clone()));
-        }
-        let SharedFrame { bytes: frame, compressed } = match frame {
-            Ok(frame) => frame,
-            Err(reason) => return stats.dropped.of(*reason).add(1),
-        };
-        if let Some(compressed) = compressed {
-            self.stats.listeners[listener].deflated.add(*compressed, length);
-        }
-        let limit = snapshot.listeners[listener].limits.queue;
-        if let Some(key) = key.filter(|_| !resumable) {
-            self.enqueue_keyed(snapshot, id, lane, frame, key, false);
-            return;
-        }
-        if conn.has_room(frame.len(), limit) {
-            let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
-            queue.push_shared(lane, frame);
-            if queue.weight() > limit / 2 {
-                self.overfull(snapshot, id);
+        self.stats.listeners[listener].outbound.offered.add(1);
+        let placed = 'placed: {
+            if resumable && is_control(message.1) {
+                break 'placed Err(DropReason::Reserved);
             }
-            self.mark_dirty(id);
-            if resumable {
+            if away {
                 self.keep(snapshot, id, message.0, &Payload::Owned(message.1.clone()));
+                break 'placed Ok(());
             }
-        } else if self.make_room(snapshot, id, lane, frame.len()) {
-            self.push_frame(id, lane, frame);
-        } else {
-            self.stats.listeners[listener].outbound.dropped.of(DropReason::QueueFull).add(1);
-            self.overfull(snapshot, id);
+            let SharedFrame { bytes: frame, compressed } = match frame {
+                Ok(frame) => frame,
+                Err(reason) => break 'placed Err(*reason),
+            };
+            if let Some(compressed) = compressed {
+                self.stats.listeners[listener].deflated.add(*compressed, length);
+            }
+            let limit = snapshot.listeners[listener].limits.queue;
+            if let Some(key) = key.filter(|_| !resumable) {
+                let taken = self.enqueue_keyed(snapshot, id, lane, frame, key, false);
+                break 'placed if taken { Ok(()) } else { Err(DropReason::QueueFull) };
+            }
+            if conn.has_room(frame.len(), limit) {
+                let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
+                queue.push_shared(lane, frame);
+                if queue.weight() > limit / 2 {
+                    self.overfull(snapshot, id);
+                }
+                self.mark_dirty(id);
+                if resumable {
+                    self.keep(snapshot, id, message.0, &Payload::Owned(message.1.clone()));
+                }
+            } else if self.make_room(snapshot, id, lane, frame.len()) {
+                self.push_frame(id, lane, frame);
+            } else {
+                self.overfull(snapshot, id);
+                break 'placed Err(DropReason::QueueFull);
+            }
+            Ok(())
+        };
+        if let Err(reason) = placed {
+            self.stats.listeners[listener].outbound.dropped.of(reason).add(1);
         }
+        self.tap_frame(id, sequence, message, placed);
     }
 
     /// Queues a frame.

@@ -48,7 +48,7 @@ impl Worker {
                     let payload = crate::Payload::Owned(payload);
                     self.state.offer(&self.snapshot, session, kind, payload, None, hops, false);
                 }
-                Letter::Effect { binding, effect } => self.state.wish(&self.snapshot, binding, effect),
+                Letter::Effect { by, effect } => self.state.wish(&self.snapshot, by, effect),
             }
             self.state.run(&self.snapshot);
         }

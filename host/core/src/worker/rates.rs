@@ -37,6 +37,7 @@ impl State {
                 true
             }
             Taken::Refused => {
+                self.tap_begin(message);
                 self.drop_message(message, DropReason::RateLimited);
                 if limits.rate_policy == RatePolicy::Close {
                     self.close(snapshot, id, CloseReason::RateLimited);

@@ -121,7 +121,8 @@ impl State {
         let now = self.now;
         let chain = policy.chain.bindings().clone();
         let interval = policy.limits.ping_interval;
-        let session = Session::new(opening.listener, policy.transport, origin, chain, now, interval);
+        let session =
+            Session::new(opening.listener, policy.transport, origin, chain, snapshot.era, now, interval);
         let role = Role::Session(Box::new(session));
         let id = self.conns.insert(Conn::new(now, opening.wire, role))?;
         let stats = &self.stats.listeners[opening.listener.index()];
@@ -144,7 +145,7 @@ impl State {
         for group in &policy.join {
             self.groups.join(&mut self.conns, &self.seat.directory, id, group);
         }
-        if !policy.chain.links().is_empty() {
+        if !policy.chain.links().is_empty() || self.tap.is_some() {
             let info = SessionInfo {
                 id,
                 listener: policy.name.clone(),
@@ -153,6 +154,7 @@ impl State {
                 tls: opening.tls,
                 request: opening.request,
             };
+            self.tap_opened(opening.listener, &info);
             self.tell_open(snapshot, id, &info);
         }
         if let Route::Cluster(cluster) = policy.route
@@ -179,6 +181,7 @@ impl State {
             let Some(session) = open.and_then(Conn::session_mut) else { return };
             session.told += 1;
             let Some(attributes) = self.attributes(snapshot, id) else { return };
+            let link = link.met_by(|| self.who(id));
             self.call.session = Some((id, attributes));
             let answer = self.roster.call(
                 link,
@@ -188,6 +191,7 @@ impl State {
                 &mut self.call,
                 |instance, call| instance.open(info, call),
             );
+            self.tap_told(id, link, &answer);
             let worker = usize::from(self.seat.worker.0);
             match answer {
                 Ok(Ok(())) => {
@@ -196,7 +200,7 @@ impl State {
                     self.run(snapshot);
                 }
                 Ok(Err(rejection)) => {
-                    link.stats[worker].closed.add(1);
+                    link.stats[worker].refused.add(1);
                     // What it says to the client it refuses has to go out before the end.
                     self.apply_effects(link, Some(id), 1);
                     self.run(snapshot);

@@ -21,6 +21,7 @@ impl State {
     pub(crate) fn route(&mut self, snapshot: &Snapshot, message: Message<'_>, route: Option<Target>) {
         let id = message.session;
         let listener = self.listener_of(id);
+        let (sequence, seen) = (message.sequence, self.tap_target(snapshot, listener, route.as_ref()));
         let outcome = match route {
             None => match &snapshot.listeners[listener].route {
                 Route::Echo => Ok(self.echo(snapshot, message)),
@@ -45,6 +46,9 @@ impl State {
                 sent
             }
         };
+        if let Some(to) = seen {
+            self.tap_routed(id, sequence, to, outcome.as_ref().err().copied());
+        }
         let stats = &self.stats.listeners[listener].inbound;
         match outcome {
             Ok(kind) => stats.routed[kind as usize].add(1),

@@ -5,7 +5,6 @@ use crate::conflate::Key;
 use crate::conn::Conn;
 use crate::id::{Lane, ListenerId, SessionId};
 use crate::message::Message;
-use crate::queue::Tally;
 use crate::reason::DropReason;
 use crate::snapshot::{ListenerPolicy, SlowConsumer, Snapshot};
 use bytes::{Bytes, BytesMut};
@@ -89,12 +88,16 @@ impl State {
         // A buffer of its own, because it may leave the queue out of its turn.
         let mut frame = BytesMut::new();
         match wire.encode(message.kind, &message.payload, mask, &mut frame) {
-            Ok(()) => self.enqueue_keyed(snapshot, id, lane, &frame.freeze(), key, message.pressed),
+            Ok(()) => {
+                if !self.enqueue_keyed(snapshot, id, lane, &frame.freeze(), key, message.pressed) {
+                    self.drop_message(message, DropReason::QueueFull);
+                }
+            }
             Err(error) => self.drop_message(message, (&error).into()),
         }
     }
 
-    /// Queues a frame that is about something. `pressed`: see [`Message::pressed`].
+    /// Queues a frame that is about something. `pressed`: see [`Message::pressed`]. False: there is no room for it.
     pub(crate) fn enqueue_keyed(
         &mut self,
         snapshot: &Snapshot,
@@ -103,9 +106,9 @@ impl State {
         frame: &Bytes,
         key: Key,
         pressed: bool,
-    ) {
+    ) -> bool {
         let limit = snapshot.listeners[self.listener_of(id)].limits.queue;
-        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(conn) = self.conns.get_mut(id) else { return false };
         let room = pressed || conn.has_room(frame.len(), limit);
         let most = if pressed { usize::MAX } else { limit };
         let replaced = conn.queue.as_mut().and_then(|queue| queue.replace(lane, frame, key, most));
@@ -117,8 +120,7 @@ impl State {
             if let Some(queue) = self.conns.get_mut(id).and_then(|conn| conn.queue.as_mut()) {
                 queue.mark(lane, key);
             }
-        } else {
-            self.count_dropped(id, Tally { messages: 1, bytes: 0 }, DropReason::QueueFull);
         }
+        replaced.is_some() || room
     }
 }

@@ -52,7 +52,7 @@ impl Worker {
         let state = &self.state;
         let links = self.snapshot.bindings.iter();
         let own = links.filter(|link| state.timer_owner(link.binding) == state.seat.worker);
-        let plugins = own.filter_map(|link| state.roster.next_timer(link.binding));
+        let plugins = own.filter_map(|link| state.roster.next_timer(link.id()));
         let shedder = state.shedder.as_ref().map(|shedder| shedder.due());
         plugins.chain(state.wheel.next()).chain(shedder).min()
     }
@@ -62,7 +62,7 @@ impl State {
     fn plugin_timers(&mut self, snapshot: &Snapshot) {
         for link in &snapshot.bindings {
             let own = self.timer_owner(link.binding) == self.seat.worker;
-            if !own || !self.roster.timer_due(link.binding, self.now) {
+            if !own || !self.roster.timer_due(link.id(), self.now) {
                 continue;
             }
             self.call.session = None;

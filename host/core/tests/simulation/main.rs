@@ -4,6 +4,7 @@
 //! Replays: `WEIR_SEED=7 cargo test -p weir-core --release --test simulation`. `WEIR_SESSIONS` and `WEIR_STEPS` say how long it
 //! runs, `WEIR_SEEDS` how many short runs there are, `WEIR_CHECK_EVERY=1` checks after every step. The long form: `-- --ignored`.
 
+mod onlooker;
 mod payload;
 mod peer;
 mod plugin;

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use weir_core::{
     BindingId, Call, Direction, Effect, Failure, FailureCause, Forwarding, Instance, Kind, Message, Program,
-    Rejection, Seat, SessionId, SessionInfo, Target, Verdict,
+    Rejection, Seat, SessionId, SessionInfo, Target, Verdict, Worn,
 };
 
 /// What a plugin does.
@@ -235,8 +235,8 @@ impl Instance for Actor {
         Ok(())
     }
 
-    fn worn(&self) -> bool {
-        self.calls_left == 0
+    fn worn(&self) -> Option<Worn> {
+        (self.calls_left == 0).then_some(Worn::Calls)
     }
 }
 

@@ -9,8 +9,9 @@ use weir_codec::websocket::Role;
 use weir_codec::websocket::deflate::Window;
 use weir_codec::{Framing, Prefix, Wire};
 use weir_core::{
-    BindingId, CallStats, Chain, ClusterId, ClusterPolicy, Directions, Key, KeyOf, Limits, Link,
-    ListenerPolicy, OnFailure, Rate, RatePolicy, Route, SharedRate, SlowConsumer, Snapshot, Transport,
+    BindingId, CallStats, Chain, ClusterId, ClusterPolicy, Directions, Era, Key, KeyOf, Limits, Link,
+    ListenerPolicy, OnFailure, Rate, RatePolicy, Route, Share, SharedRate, SlowConsumer, Snapshot, Term,
+    Transport,
 };
 
 /// The longest message on any wire.
@@ -144,6 +145,8 @@ impl KeyOf for ByWay {
 pub(crate) struct Script {
     version: u64,
     generations: [u64; PARTS.len()],
+    /// What served before, of each part.
+    before: Vec<Link>,
     stats: Vec<Arc<[CallStats]>>,
     gossip: Arc<Mutex<Gossip>>,
     seed: u64,
@@ -153,13 +156,28 @@ pub(crate) struct Script {
 impl Script {
     pub(crate) fn new(workers: usize, gossip: Arc<Mutex<Gossip>>, seed: u64, groups: bool) -> Self {
         let stats = PARTS.iter().map(|_| (0..workers).map(|_| CallStats::default()).collect()).collect();
-        Self { version: 0, generations: [1; PARTS.len()], stats, gossip, seed, groups }
+        Self { version: 0, generations: [1; PARTS.len()], before: Vec::new(), stats, gossip, seed, groups }
     }
 
     /// How many calls gave an answer to a message.
     pub(crate) fn answers(&self) -> u64 {
         let all = self.stats.iter().flat_map(|stats| stats.iter());
         all.map(|stats| stats.latency.read().0.iter().sum::<u64>()).sum()
+    }
+
+    /// Every message that a plugin was asked about, and every release, has a verdict or is counted as one without.
+    pub(crate) fn check_verdicts(&self) {
+        for stats in &self.stats {
+            let sum = |of: &dyn Fn(&CallStats) -> u64| stats.iter().map(of).sum::<u64>();
+            let others = sum(&|stats| stats.others.iter().map(weir_core::Counter::value).sum());
+            let messages = sum(&|stats| stats.calls.value()) - others;
+            let verdicts = sum(&|stats| {
+                let kinds = [&stats.forwarded, &stats.changed, &stats.dropped, &stats.closed, &stats.held];
+                kinds.iter().map(|kind| kind.value()).sum()
+            });
+            let unanswered = sum(&|stats| stats.unanswered.value());
+            assert_eq!(messages + sum(&|stats| stats.released.value()), verdicts + unanswered);
+        }
     }
 
     pub(crate) fn next(&mut self, rng: &mut Rng) -> Arc<Snapshot> {
@@ -170,9 +188,14 @@ impl Script {
                 if changes && rng.chance(300) {
                     self.generations[at] += 1;
                 }
-                self.link(at, rng)
+                let mut link = self.link(at, rng);
+                if changes && rng.chance(200) {
+                    link.terms = self.terms(&link, rng);
+                }
+                link
             })
             .collect();
+        self.before = programs.iter().map(|link| Link { terms: Arc::default(), ..link.clone() }).collect();
         // Honest plugins stay loaded; of the others one may be gone altogether.
         let gone = if changes && rng.chance(400) { rng.pick(&[1, 5, 6, 7]) } else { usize::MAX };
         let mut listeners = Vec::new();
@@ -234,6 +257,7 @@ impl Script {
                 .enumerate()
                 .map(|(at, name)| ((*name).into(), ClusterId(at as u16)))
                 .collect(),
+            era: Era(self.version as u32),
             bindings: programs
                 .into_iter()
                 .enumerate()
@@ -241,6 +265,22 @@ impl Script {
                 .map(|(_, link)| link)
                 .collect(),
         })
+    }
+
+    /// A share of the sessions meets the generation before this one, or those do that opened before some moment.
+    fn terms(&self, link: &Link, rng: &mut Rng) -> Arc<[Term]> {
+        let before = self.before[link.binding.index()].clone();
+        let own = Link { terms: Arc::default(), ..link.clone() };
+        if rng.chance(500) {
+            [Term { link: before, since: Era(0), share: Share::new(0.3) }].into()
+        } else {
+            let since = Era(self.version as u32 / 2);
+            [
+                Term { link: own, since, share: Share::ALL },
+                Term { link: before, since: Era(0), share: Share::ALL },
+            ]
+            .into()
+        }
     }
 
     fn link(&self, at: usize, rng: &mut Rng) -> Link {
@@ -260,6 +300,9 @@ impl Script {
                 OnFailure::Open
             },
             stats: self.stats[at].clone(),
+            terms: Arc::default(),
+            max_held: if lies { 4096 } else { usize::MAX },
+            quarantine: Arc::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Workers, peers, what is between them, and time.
 
+use crate::onlooker::Seen;
 use crate::payload;
 use crate::peer::{Peer, Reading, Said, Side, upstream_wire};
 use crate::plugin::Gossip;
@@ -43,6 +44,7 @@ pub(crate) struct World {
     source: Arc<ArcSwap<Snapshot>>,
     script: Script,
     gossip: Arc<Mutex<Gossip>>,
+    seen: Arc<Mutex<Seen>>,
     peers: BTreeMap<ConnId, Peer>,
     /// By worker, for picking one.
     alive: Vec<Vec<ConnId>>,
@@ -91,11 +93,14 @@ impl World {
         let directory = Arc::new(Directory::new(WORKERS));
         let stats: Vec<_> =
             (0..WORKERS).map(|_| Arc::new(WorkerStats::new(STAGES.len(), CLUSTERS.len()))).collect();
+        let seen = Seen::new();
         let workers = (0..WORKERS).map(|at| {
             let (id, stats) = (WorkerId(at as u8), stats[at].clone());
-            Worker::new(id, source.clone(), directory.clone(), stats, WORKERS, rng.next())
+            let mut worker = Worker::new(id, source.clone(), directory.clone(), stats, WORKERS, rng.next());
+            worker.tap(Some(Seen::tap(&seen)));
+            worker
         });
-        let workers = workers.collect();
+        let workers: Vec<_> = workers.collect();
         Self {
             plan,
             rng,
@@ -107,6 +112,7 @@ impl World {
             source,
             script,
             gossip,
+            seen,
             peers: BTreeMap::new(),
             alive: vec![Vec::new(); WORKERS],
             woken: vec![BTreeSet::new(); WORKERS],
@@ -574,6 +580,8 @@ impl World {
         }
         assert_eq!(opened, self.counted.released, "each connection is released once");
         self.foretell();
+        self.seen.lock().unwrap().compare(&self.stats);
+        self.script.check_verdicts();
         drop(gossip);
         self.print();
     }

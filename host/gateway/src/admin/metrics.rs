@@ -1,7 +1,11 @@
 //! `/metrics`: the counters of all workers added up, when somebody asks.
 
+mod bindings;
+mod budgets;
 mod overload;
 mod resume;
+
+pub(crate) use bindings::kinds;
 
 use crate::run::Shared;
 use prometheus_client::collector::Collector;
@@ -11,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use weir_core::{
-    CallStats, CloseReason, Counter, DeliveryStats, DropReason, Ends, FailureCause, Histogram, IntakeStats,
+    CallTotals, CloseReason, Counter, DeliveryStats, DropReason, Ends, FailureCause, Histogram, IntakeStats,
     ListenerStats, TargetKind, TurnStats,
 };
 use weir_plugin::{HistogramReading, Value};
@@ -35,6 +39,7 @@ impl Collector for Metrics {
         self.clusters(&mut page)?;
         self.sends(&mut page)?;
         self.plugins(&mut page)?;
+        self.bindings(&mut page)?;
         self.plugins_own(&mut page)?;
         self.gateway(&mut page)?;
         self.overload(&mut page)?;
@@ -236,54 +241,47 @@ impl Metrics {
 
     fn plugins(&self, page: &mut Page<'_, '_>) -> fmt::Result {
         let bindings = self.0.bindings();
-        let each = |read: &dyn Fn(&CallStats) -> &Counter| -> Vec<(Labels, u64)> {
-            let sum = |stats: &[CallStats]| stats.iter().map(|worker| read(worker).value()).sum();
+        let each = |read: &dyn Fn(&CallTotals) -> u64| -> Vec<(Labels, u64)> {
             bindings
                 .iter()
-                .map(|binding| (vec![("binding", binding.name.to_string())], sum(&binding.stats)))
+                .map(|binding| (vec![("binding", binding.name.to_string())], read(&binding.totals)))
                 .collect()
         };
-        page.counter("plugin_calls", "Calls of a plugin, of every kind", each(&|stats| &stats.calls))?;
+        page.counter("plugin_calls", "Calls of a plugin, of every kind", each(&|totals| totals.calls))?;
         page.counter(
             "plugin_messages_skipped",
             "Messages that a binding's `when` let by without a call",
-            each(&|stats| &stats.skipped),
+            each(&|totals| totals.skipped),
         )?;
         page.counter(
             "plugin_batches",
             "Calls made for several messages at once; each of the messages counts as a call as well",
-            each(&|stats| &stats.batches),
+            each(&|totals| totals.batches),
         )?;
         page.counter(
             "plugin_batches_failed",
             "Of these, those that failed: their messages were given to the plugin one by one",
-            each(&|stats| &stats.batches_failed),
+            each(&|totals| totals.batches_failed),
         )?;
-        page.counter("plugin_instances", "Instances made", each(&|stats| &stats.instances))?;
+        page.counter("plugin_instances", "Instances made", each(&|totals| totals.instances))?;
         page.counter(
             "plugin_effects_refused",
             "Effects that named what is not there or not allowed",
-            each(&|stats| &stats.refused_effects),
+            each(&|totals| totals.refused_effects),
         )?;
         let mut verdicts = Vec::new();
         let mut failures = Vec::new();
         for binding in &bindings {
             let label = vec![("binding", binding.name.to_string())];
-            let sum = |read: &dyn Fn(&CallStats) -> &Counter| -> u64 {
-                binding.stats.iter().map(|worker| read(worker).value()).sum()
-            };
-            verdicts.push((with(&label, "verdict", "forward"), sum(&|stats| &stats.forwarded)));
-            verdicts.push((with(&label, "verdict", "change"), sum(&|stats| &stats.changed)));
-            verdicts.push((with(&label, "verdict", "drop"), sum(&|stats| &stats.dropped)));
-            verdicts.push((with(&label, "verdict", "close"), sum(&|stats| &stats.closed)));
-            verdicts.push((with(&label, "verdict", "hold"), sum(&|stats| &stats.held)));
+            let totals = &binding.totals;
+            verdicts.extend(kinds(totals).map(|(kind, count)| (with(&label, "verdict", kind), count)));
             for cause in FailureCause::ALL {
-                let count = sum(&|stats: &CallStats| stats.failure(cause));
-                failures.push((with(&label, "cause", cause.label()), count));
+                failures.push((with(&label, "cause", cause.label()), totals.failure(cause)));
             }
         }
-        page.counter("plugin_verdicts", "Verdicts, by kind", verdicts)?;
+        page.counter("plugin_verdicts", "Verdicts on messages, by kind; refuse: on sessions", verdicts)?;
         page.counter("plugin_failures", "Calls that gave no answer, by cause", failures)?;
+        budgets::show(&self.0, &bindings, page)?;
         let generation = |binding: &crate::run::BindingView| {
             (vec![("binding", binding.name.to_string())], binding.generation)
         };
@@ -292,15 +290,25 @@ impl Metrics {
             "The generation that serves; 0: none yet",
             bindings.iter().map(generation).collect(),
         )?;
+        let labelled = |binding: &crate::run::BindingView| vec![("binding", binding.name.to_string())];
+        page.gauge(
+            "plugin_canary_share",
+            "Share of the sessions that try a new generation; 0: none is tried",
+            bindings.iter().map(|binding| (labelled(binding), binding.canary)).collect(),
+        )?;
+        page.gauge(
+            "plugin_generations_serving",
+            "Generations that serve some session",
+            bindings.iter().map(|binding| (labelled(binding), binding.serving)).collect(),
+        )?;
+        page.counter(
+            "plugin_taken_back",
+            "Generations that left their band and were taken back",
+            bindings.iter().map(|binding| (labelled(binding), binding.taken_back)).collect(),
+        )?;
         let latencies = bindings.iter().map(|binding| {
-            let mut buckets = [0; Histogram::BOUNDS.len() + 1];
-            let mut sum = 0;
-            for worker in binding.stats.iter() {
-                let (counts, nanoseconds) = worker.latency.read();
-                buckets.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
-                sum += nanoseconds;
-            }
-            (vec![("binding", binding.name.to_string())], buckets, sum)
+            let CallTotals { latency, latency_ns, .. } = binding.totals;
+            (vec![("binding", binding.name.to_string())], latency, latency_ns)
         });
         page.histogram(
             "plugin_call_duration",
@@ -375,6 +383,15 @@ impl Metrics {
             "How late what was due was done: the wait of everything that a worker does",
             of(&|turns| &turns.delay, None),
         )?;
+        let mut waits = of(&|turns| &turns.waits.sockets, Some("sockets"));
+        waits.extend(of(&|turns| &turns.waits.busy, Some("busy")));
+        waits.extend(of(&|turns| &turns.waits.handshakes, Some("handshakes")));
+        waits.extend(of(&|turns| &turns.waits.ends, Some("ends")));
+        page.histogram(
+            "worker_wait",
+            "How long what was ready waited for its turn, by what it is; of sockets a share is measured",
+            waits,
+        )?;
         let mut turns = of(&|turns| &turns.sockets, Some("sockets"));
         turns.extend(of(&|turns| &turns.plugins, Some("plugins")));
         turns.extend(of(&|turns| &turns.timers, Some("timers")));
@@ -423,6 +440,17 @@ impl Page<'_, '_> {
         let mut family = self.0.encode_descriptor(&name, help, None, MetricType::Counter)?;
         for (labels, value) in values {
             family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    /// A family of counters of seconds, of values in nanoseconds.
+    pub(crate) fn seconds(&mut self, name: &str, help: &str, values: Vec<(Labels, u64)>) -> fmt::Result {
+        let name = format!("weir_{name}_seconds");
+        let mut family = self.0.encode_descriptor(&name, help, None, MetricType::Counter)?;
+        for (labels, nanoseconds) in values {
+            let seconds = nanoseconds as f64 / 1e9;
+            family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&seconds, None)?;
         }
         Ok(())
     }

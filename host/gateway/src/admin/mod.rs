@@ -2,6 +2,9 @@
 
 mod connections;
 mod metrics;
+mod record;
+mod tap;
+mod top;
 
 use crate::run::Shared;
 use anyhow::Context;
@@ -10,7 +13,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use metrics::Metrics;
 use prometheus_client::registry::Registry;
 use std::os::unix::fs::FileTypeExt;
@@ -71,7 +74,8 @@ pub(crate) fn token(admin: &Admin) -> anyhow::Result<Option<Arc<str>>> {
     admin.token_file.as_deref().map(read_token).transpose()
 }
 
-fn read_token(path: &Path) -> anyhow::Result<Arc<str>> {
+/// The token in a file.
+pub(crate) fn read_token(path: &Path) -> anyhow::Result<Arc<str>> {
     let token = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read admin.token_file {}", path.display()))?;
     let token = token.trim();
@@ -87,10 +91,24 @@ fn read_token(path: &Path) -> anyhow::Result<Arc<str>> {
 pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Metrics(shared.clone())));
+    tokio::spawn(top::tidy(shared.clone()));
     let admin = Arc::new(Served { shared, registry });
     // Whether the gateway lives and is ready is asked by those who have no token.
     let open = Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz));
-    let mut guarded = Router::new().route("/metrics", get(metrics)).route("/v1/plugins", get(plugins));
+    // What clients say, and what changes something, is nothing for the browser of whoever runs this.
+    let mut private = Router::new()
+        .route("/v1/tap", get(tap::tap))
+        .route("/v1/record", get(record::record))
+        .route("/v1/config/reload", post(reload))
+        .route_layer(middleware::from_fn(refuse_origins));
+    if bound.token.is_none() && matches!(bound.socket, Socket::Tcp(_)) {
+        private = private.route_layer(middleware::from_fn(refuse_names));
+    }
+    let mut guarded = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/v1/plugins", get(plugins))
+        .route("/v1/top", get(top::top))
+        .merge(private);
     if let Some(token) = bound.token {
         guarded = guarded.route_layer(middleware::from_fn_with_state(token, require_token));
     }
@@ -132,6 +150,45 @@ async fn plugins(State(admin): State<Arc<Served>>) -> Response {
     axum::Json(admin.shared.plugin_status()).into_response()
 }
 
+/// 200: what can change without a restart is in force; 409: everything is as it was, and why.
+async fn reload(State(admin): State<Arc<Served>>) -> Response {
+    let reloaded = match admin.shared.orders.get() {
+        Some(orders) => orders.reload().await,
+        None => None,
+    };
+    let Some(reloaded) = reloaded else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the gateway is starting or ending\n").into_response();
+    };
+    let status = if reloaded.is_refused() { StatusCode::CONFLICT } else { StatusCode::OK };
+    (status, axum::Json(reloaded.json())).into_response()
+}
+
+/// Requests that a web page makes say so.
+async fn refuse_origins(request: Request, next: Next) -> Response {
+    if request.headers().contains_key(header::ORIGIN) {
+        return (StatusCode::FORBIDDEN, "not from a web page\n").into_response();
+    }
+    next.run(request).await
+}
+
+/// A page can have its own name lead here, and then its requests do not say that they are a page's: what they name is no address.
+async fn refuse_names(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if is_of_here(host) {
+        return next.run(request).await;
+    }
+    let said = "ask for this by address or as localhost, or set admin.token_file: another name may be a web page's\n";
+    (StatusCode::FORBIDDEN, said).into_response()
+}
+
+/// Whether a `Host` is an address or this machine's own name, with or without a port.
+fn is_of_here(host: &str) -> bool {
+    let name =
+        host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || address.parse::<std::net::IpAddr>().is_ok()
+}
+
 async fn require_token(State(token): State<Arc<str>>, request: Request, next: Next) -> Response {
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
@@ -148,4 +205,21 @@ async fn require_token(State(token): State<Arc<str>>, request: Request, next: Ne
 fn same(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len()
         && left.iter().zip(right).fold(0, |all, (left, right)| all | (left ^ right)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_and_localhost_are_of_here() {
+        for host in ["127.0.0.1:7900", "127.0.0.1", "localhost", "LocalHost:7900", "[::1]:7900", "[::1]"] {
+            assert!(is_of_here(host), "{host}");
+        }
+        for host in
+            ["", "evil.example", "evil.example:7900", "127.0.0.1.evil.example:7900", "localhost.evil.example"]
+        {
+            assert!(!is_of_here(host), "{host}");
+        }
+    }
 }

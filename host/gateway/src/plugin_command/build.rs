@@ -1,6 +1,6 @@
-//! `weir plugin build`: cargo for wasm32-unknown-unknown, and a look at the result.
+//! `weir plugin build`: cargo for wasm32-unknown-unknown, the project's cases put in, and a look at the result.
 
-use super::inspect;
+use super::{cases, inspect};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,6 +8,14 @@ use std::process::{Command, Stdio};
 const TARGET: &str = "wasm32-unknown-unknown";
 
 pub(super) fn run(project: &Path, out: Option<&Path>) -> anyhow::Result<()> {
+    for file in build(project, out)? {
+        inspect::run(&file, false).context("it was built, but a gateway would refuse it")?;
+    }
+    Ok(())
+}
+
+/// The files that were built, each with the project's cases in it.
+pub(super) fn build(project: &Path, out: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
     let manifest = project.join("Cargo.toml");
     if !manifest.is_file() {
         bail!(
@@ -15,16 +23,15 @@ pub(super) fn run(project: &Path, out: Option<&Path>) -> anyhow::Result<()> {
             project.display()
         );
     }
+    let cases = cases::of_project(project)?;
     ensure_target()?;
-    let built = cargo_build(&manifest)?;
-    for file in built {
-        let file = match out {
-            Some(dir) => place(&file, dir)?,
-            None => file,
-        };
-        inspect::run(&file, false).context("it was built, but a gateway would refuse it")?;
-    }
-    Ok(())
+    let built = cargo_build(&manifest)?.into_iter();
+    built
+        .map(|file| {
+            let dir = out.or_else(|| file.parent()).context("cargo named a file in no directory")?;
+            place(&file, dir, &cases)
+        })
+        .collect()
 }
 
 /// rustc must have the standard library of the target; rustup can fetch it.
@@ -73,13 +80,15 @@ fn cargo_build(manifest: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Puts a file into a directory in one step, so that a gateway that watches it never sees half of it.
-fn place(file: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
+/// Puts a file with its cases into a directory in one step, so that a gateway that watches it never sees half of it.
+fn place(file: &Path, dir: &Path, cases: &str) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let name = file.file_name().context("cargo named a file without a name")?;
     let (temporary, to) = (dir.join(format!(".{}.part", name.to_string_lossy())), dir.join(name));
-    std::fs::copy(file, &temporary)
-        .and_then(|_| std::fs::rename(&temporary, &to))
+    let built = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let whole = weir_plugin::embed_cases(&built, cases)?;
+    std::fs::write(&temporary, whole)
+        .and_then(|()| std::fs::rename(&temporary, &to))
         .with_context(|| format!("cannot write {}", to.display()))?;
     Ok(to)
 }

@@ -3,12 +3,13 @@
 use crate::run::plugin_runtime;
 use anyhow::Context;
 use std::path::Path;
-use weir_config::Cache;
+use weir_config::{Cache, Config, Plugins};
 use weir_plugin::{Form, Inspection};
 
 pub(super) fn run(file: &Path, json: bool) -> anyhow::Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let runtime = plugin_runtime(&Cache::Off, 1)?;
+    let plugins = Plugins { cache: Cache::Off, ..Config::zero().plugins };
+    let runtime = plugin_runtime(&plugins, 1)?;
     let inspection = runtime.inspect(&bytes).with_context(|| file.display().to_string())?;
     if json {
         println!("{}", serde_json::to_string_pretty(&inspection)?);
@@ -19,7 +20,7 @@ pub(super) fn run(file: &Path, json: bool) -> anyhow::Result<()> {
 }
 
 fn describe(file: &Path, inspection: &Inspection) -> String {
-    let Inspection { digest, form, size, contract, capabilities, manifest, .. } = inspection;
+    let Inspection { digest, form, size, contract, capabilities, cases, manifest, .. } = inspection;
     let list =
         |items: &[String], none: &str| if items.is_empty() { none.to_owned() } else { items.join(", ") };
     let form = match form {
@@ -43,12 +44,13 @@ fn describe(file: &Path, inspection: &Inspection) -> String {
     };
     format!(
         "{}\n  name        {} {}\n  about       {}\n  contract    weir:plugin {contract}\n  form        {form}, {size} bytes\n  \
-         sha256      {digest}\n  directions  {}\n  needs       {}\n  config      {schema}\n",
+         sha256      {digest}\n  directions  {}\n  needs       {}\n  cases       {}\n  config      {schema}\n",
         file.display(),
         manifest.name,
         manifest.version,
         manifest.description,
         list(&directions, "none: on-message is never called"),
         if grants.is_empty() { "no grants".to_owned() } else { format!("grants = [{}]", grants.join(", ")) },
+        if *cases == 0 { "none of its own".to_owned() } else { cases.to_string() },
     )
 }

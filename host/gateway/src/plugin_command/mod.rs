@@ -1,6 +1,7 @@
 //! `weir plugin …`.
 
 mod build;
+mod cases;
 mod inspect;
 mod new;
 
@@ -12,6 +13,7 @@ pub(crate) fn run(command: &PluginCommand) -> anyhow::Result<()> {
         // One language so far; the command line accepts no other.
         PluginCommand::New { path, lang: _ } => new::run(path),
         PluginCommand::Build { path, out } => build::run(path, out.as_deref()),
+        PluginCommand::Test { plugin, cases } => cases::run(plugin, cases),
         PluginCommand::Inspect { file, json } => inspect::run(file, *json),
     }
 }

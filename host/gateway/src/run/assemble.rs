@@ -1,13 +1,14 @@
 //! From a configuration to everything that a start needs, short of sockets: certificates, clusters, the plugin engine.
 
 use super::conflate::AtPointer;
+use crate::cli::COMPILE;
 use anyhow::Context;
 use etcetera::BaseStrategy;
 use std::path::PathBuf;
 use std::sync::Arc;
-use weir_config::{Cache, ClusterProtocol, Config, RouteSpec, Workers};
+use weir_config::{Cache, ClusterProtocol, Config, Plugins, RouteSpec, Workers};
 use weir_core::{ClusterId, ClusterPolicy, KeyOf, ListenerId, ListenerPolicy, Resumption, Route, Transport};
-use weir_plugin::{Runtime, RuntimeOptions};
+use weir_plugin::{CompileIn, Runtime, RuntimeOptions};
 use weir_transport::tls::{self, Files, SelfSigned};
 use weir_transport::{ListenerSpec, Tokens};
 use weir_upstream::{Cluster, ClusterSpec};
@@ -21,7 +22,7 @@ pub(crate) struct Assembly {
     pub(crate) listeners: Vec<ListenerSpec>,
     pub(crate) clusters: Vec<Arc<Cluster>>,
     pub(crate) runtime: Runtime,
-    /// Made where a QUIC listener has no certificate.
+    /// Made where a listener over QUIC has no certificate.
     pub(crate) self_signed: Option<SelfSigned>,
     /// For sessions that wait for their clients.
     pub(crate) tokens: Arc<Tokens>,
@@ -44,7 +45,7 @@ pub(crate) fn assemble(config: &Config) -> anyhow::Result<Assembly> {
                 let files = Files { cert, key, client_ca, tickets };
                 Some(tls::load(&files).with_context(|| format!("listener \"{}\"", listener.name))?)
             }
-            None if matches!(listener.protocol, weir_config::Protocol::Quic { .. }) => {
+            None if listener.protocol.is_quic() => {
                 let made = match self_signed.take() {
                     Some(made) => made,
                     None => tls::self_signed().context("cannot make a self-signed certificate")?,
@@ -69,23 +70,33 @@ pub(crate) fn assemble(config: &Config) -> anyhow::Result<Assembly> {
     }
     let clusters = config.clusters.iter().map(|cluster| Ok(Arc::new(Cluster::new(cluster_spec(cluster)?)?)));
     let clusters = clusters.collect::<anyhow::Result<Vec<_>>>()?;
-    let runtime = plugin_runtime(&config.plugins.cache, workers)?;
+    let runtime = plugin_runtime(&config.plugins, workers)?;
     Ok(Assembly { workers, listeners, clusters, runtime, self_signed, tokens })
 }
 
 /// The engine alone, for commands that only look at plugins.
-pub(crate) fn plugin_runtime(cache: &Cache, workers: usize) -> anyhow::Result<Runtime> {
-    let cache = match cache {
+pub(crate) fn plugin_runtime(plugins: &Plugins, workers: usize) -> anyhow::Result<Runtime> {
+    let cache = match &plugins.cache {
         Cache::Auto => default_cache(),
         Cache::Off => None,
         Cache::Path(path) => Some(path.clone()),
     };
-    let options = RuntimeOptions { cache, workers, ..RuntimeOptions::default() };
+    // This very program, though its file may have been replaced since it was started.
+    let itself = CompileIn::Process("/proc/self/exe".into(), vec![COMPILE.into()]);
+    let options = RuntimeOptions {
+        cache,
+        compile_in: itself,
+        max_module: plugins.max_module,
+        compile_time: plugins.compile_time,
+        compile_memory: plugins.compile_memory,
+        workers,
+        ..RuntimeOptions::default()
+    };
     Ok(Runtime::new(options)?)
 }
 
 /// The user's cache directory; `None` where the system has no such place.
-fn default_cache() -> Option<PathBuf> {
+pub(crate) fn default_cache() -> Option<PathBuf> {
     etcetera::base_strategy::choose_base_strategy().ok().map(|base| base.cache_dir().join("weir/modules"))
 }
 
@@ -103,6 +114,13 @@ fn protocol(protocol: &weir_config::Protocol) -> weir_transport::Protocol {
             }
         }
         weir_config::Protocol::Quic { kind } => weir_transport::Protocol::Quic { kind: *kind },
+        weir_config::Protocol::WebTransport { path, origins, kind } => {
+            weir_transport::Protocol::WebTransport {
+                path: path.clone(),
+                origins: (!origins.is_empty()).then(|| origins.clone()),
+                kind: *kind,
+            }
+        }
     }
 }
 
@@ -149,6 +167,7 @@ pub(crate) fn listener_policies(
             weir_config::Protocol::Tcp { .. } => Transport::Tcp,
             weir_config::Protocol::WebSocket { .. } => Transport::WebSocket,
             weir_config::Protocol::Quic { .. } => Transport::Quic,
+            weir_config::Protocol::WebTransport { .. } => Transport::WebTransport,
         },
         chain: weir_core::Chain::default(),
         route: match &listener.route {

@@ -44,6 +44,9 @@ pub(crate) fn show(
     if let Some(made) = self_signed {
         if terminal {
             eprintln!("  certificate  self-signed, for loopback only; SHA-256 {}", made.sha256_hex);
+            if config.listeners.iter().any(is_self_signed_webtransport) {
+                eprintln!("               for serverCertificateHashes, in base64: {}", made.sha256_base64);
+            }
         } else {
             tracing::info!(
                 sha256 = made.sha256_hex,
@@ -57,6 +60,10 @@ pub(crate) fn show(
     }
 }
 
+fn is_self_signed_webtransport(listener: &weir_config::Listener) -> bool {
+    listener.tls.is_none() && matches!(listener.protocol, Protocol::WebTransport { .. })
+}
+
 fn url(listener: &weir_config::Listener, address: SocketAddr) -> String {
     match (&listener.protocol, &listener.tls) {
         (Protocol::Tcp { .. }, None) => format!("tcp://{address}"),
@@ -64,6 +71,7 @@ fn url(listener: &weir_config::Listener, address: SocketAddr) -> String {
         (Protocol::WebSocket { path, .. }, None) => format!("ws://{address}{path}"),
         (Protocol::WebSocket { path, .. }, Some(_)) => format!("wss://{address}{path}"),
         (Protocol::Quic { .. }, _) => format!("quic://{address}"),
+        (Protocol::WebTransport { path, .. }, _) => format!("https://{address}{path}"),
     }
 }
 
@@ -84,7 +92,9 @@ fn try_this(config: &Config, listeners: &Listeners) {
     eprintln!("try, in another terminal:");
     for (id, address) in listeners.addresses() {
         let Some(listener) = config.listeners.get(id.index()) else { continue };
-        if listener.tls.is_none() {
+        // Browsers speak WebTransport; `weir send` does not.
+        let sends = !matches!(listener.protocol, Protocol::WebTransport { .. });
+        if listener.tls.is_none() && sends {
             eprintln!("  {program} send {} hello{}", url(listener, *address), framing(&listener.protocol));
         }
     }

@@ -1,6 +1,6 @@
 //! `weir check`: all that a start does, short of listening.
 
-use super::{assemble, keeper::Keeper, load};
+use super::{assemble, keeper::Keeper, load, state};
 use crate::admin;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,7 +13,8 @@ pub(crate) fn check(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     };
     admin::token(&loaded.config.admin)?;
     let assembly = assemble::assemble(&loaded.config)?;
-    let mut keeper = Keeper::new(&loaded.config, &assembly)?;
+    let state = state::look_at(&loaded.config.plugins);
+    let mut keeper = Keeper::new(&loaded.config, loaded.file.as_deref(), &assembly, state)?;
     keeper.first_look()?;
     let config = &loaded.config;
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });

@@ -15,6 +15,14 @@ const SETTLE_EMPTY: Duration = Duration::from_secs(1);
 /// How long a file must be missing before it counts as removed: whoever removes and writes anew leaves no gap in the chain.
 const MISSING: Duration = Duration::from_millis(250);
 
+/// What the name of a plugin's signature has behind the plugin's own.
+pub(crate) const SIGNATURE: &str = ".wasm.minisig";
+
+/// What is looked at for plugins of these names, wherever they lie.
+pub(crate) fn also<'a>(files: impl Iterator<Item = &'a String>) -> Vec<PathBuf> {
+    files.flat_map(|file| [file.into(), format!("{file}.minisig").into()]).collect()
+}
+
 /// The directory as it was last seen.
 #[derive(Debug)]
 pub(crate) struct Directory {
@@ -37,7 +45,7 @@ struct Seen {
 
 /// What changes when a file does, whether it is written in place, renamed over or swapped behind a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -67,6 +75,11 @@ impl Directory {
     /// `also` are relative to the directory, or absolute.
     pub(crate) fn new(path: PathBuf, also: Vec<PathBuf>) -> Self {
         Self { path, also, files: BTreeMap::new() }
+    }
+
+    /// Looks at other paths too, in the place of those that it did.
+    pub(crate) fn also(&mut self, also: Vec<PathBuf>) {
+        self.also = also;
     }
 
     /// Whether a file was there when it was last looked at.
@@ -130,13 +143,14 @@ impl Directory {
         }
     }
 
-    /// The .wasm and .toml files, links followed; names that begin with a dot are other programs' work in progress.
+    /// The .wasm, .toml and signature files, links followed; names that begin with a dot are other programs' work in progress.
     fn present(&self) -> io::Result<BTreeMap<String, Stamp>> {
         let mut present = BTreeMap::new();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
-            let wanted = Path::new(&name).extension().is_some_and(|end| end == "wasm" || end == "toml");
+            let end = Path::new(&name).extension();
+            let wanted = end.is_some_and(|end| end == "wasm" || end == "toml") || name.ends_with(SIGNATURE);
             if name.starts_with('.') || !wanted {
                 continue;
             }
@@ -165,7 +179,7 @@ impl Look {
 }
 
 impl Stamp {
-    fn of(metadata: &fs::Metadata) -> Self {
+    pub(super) fn of(metadata: &fs::Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),

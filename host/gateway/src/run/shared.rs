@@ -1,11 +1,14 @@
 //! What the workers, the keeper of the plugins and the admin server have in common.
 
+use super::orders::Orders;
 use super::overload::{Beat, View};
+use crate::tap::{Loudest, Redaction, Views};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde_json::json;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use weir_core::{CallStats, Directory, Snapshot, WorkerStats};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+use weir_core::{CallTotals, Directory, Snapshot, WorkerStats};
 use weir_plugin::{BindingStatus, Catalogue};
 
 /// One for the process.
@@ -18,6 +21,14 @@ pub(crate) struct Shared {
     pub(crate) listener_names: Vec<String>,
     /// By cluster id.
     pub(crate) cluster_names: Vec<String>,
+    /// When the time zero of the workers was.
+    pub(crate) began: SystemTime,
+    /// Who looks on messages.
+    pub(crate) views: Arc<Views>,
+    /// Who has the most of them.
+    pub(crate) loudest: Loudest,
+    /// What nobody is shown of them.
+    pub(crate) redaction: Redaction,
     /// What `/readyz` says.
     pub(crate) ready: AtomicBool,
     pub(crate) overload: View,
@@ -25,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) beats: Arc<[Beat]>,
     /// Set before the first worker starts.
     pub(crate) catalogue: ArcSwapOption<Catalogue>,
+    /// Likewise.
+    pub(crate) orders: OnceLock<Orders>,
 }
 
 /// One binding.
@@ -33,7 +46,14 @@ pub(crate) struct BindingView {
     pub(crate) name: Arc<str>,
     /// 0: no generation of it has ever served.
     pub(crate) generation: u64,
-    pub(crate) stats: Arc<[CallStats]>,
+    /// Of all its generations.
+    pub(crate) totals: CallTotals,
+    /// Of the sessions, that try a new generation; 0: none is tried.
+    pub(crate) canary: f64,
+    /// Generations that serve some session.
+    pub(crate) serving: u64,
+    /// Generations that were taken back.
+    pub(crate) taken_back: u64,
 }
 
 impl Shared {
@@ -57,9 +77,13 @@ impl Shared {
     pub(crate) fn bindings(&self) -> Vec<BindingView> {
         let Some(catalogue) = &*self.catalogue.load() else { return Vec::new() };
         let view = |status: BindingStatus| {
-            let stats = catalogue.store(&status.name)?.stats().clone();
-            let generation = status.serving.map_or(0, |serving| serving.generation);
-            Some(BindingView { name: (*status.name).into(), generation, stats })
+            let totals = catalogue.store(&status.name)?.totals();
+            let generation = status.serving.as_ref().map_or(0, |serving| serving.generation);
+            let canary =
+                status.rollout.map_or(0.0, |rollout| if rollout.share < 1.0 { rollout.share } else { 0.0 });
+            let serving = u64::from(generation > 0) + u64::from(canary > 0.0) + status.pinned.len() as u64;
+            let (name, taken_back) = ((*status.name).into(), status.taken_back);
+            Some(BindingView { name, generation, totals, canary, serving, taken_back })
         };
         catalogue.status().into_iter().filter_map(view).collect()
     }

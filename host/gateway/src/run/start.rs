@@ -7,16 +7,18 @@ use super::load::{self, Loaded};
 use super::overload::{self, Beat, View};
 use super::shared::Shared;
 use super::signals::Signals;
+use super::state;
 use super::worker::{self, Seat, Stage};
+use crate::tap::{Loudest, Redaction};
 use crate::{admin, log};
 use anyhow::Context;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, watch};
 use weir_core::{Directory, WorkerId, WorkerStats};
@@ -34,7 +36,8 @@ pub(crate) fn run(file: Option<&Path>) -> anyhow::Result<ExitCode> {
     };
     log::start(loaded.config.log);
     let assembly = assemble::assemble(&loaded.config)?;
-    let mut keeper = Keeper::new(&loaded.config, &assembly)?;
+    let state = state::open(&loaded.config.plugins)?;
+    let mut keeper = Keeper::new(&loaded.config, loaded.file.as_deref(), &assembly, state)?;
     keeper.first_look()?;
     // The main thread's own loop: signals and the admin server. No message passes here.
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -50,6 +53,7 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
     let door = Arc::new(weir_transport::Overload::new(config.overload.retry));
     let (listeners, shares) = weir_transport::bind(listeners, workers, &door)?;
 
+    let began = Instant::now();
     let shared = Arc::new(Shared {
         stats: (0..workers)
             .map(|_| Arc::new(WorkerStats::new(config.listeners.len(), config.clusters.len())))
@@ -58,10 +62,15 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
         snapshot: Arc::new(ArcSwap::from_pointee(weir_core::Snapshot::default())),
         listener_names: config.listeners.iter().map(|listener| listener.name.clone()).collect(),
         cluster_names: config.clusters.iter().map(|cluster| cluster.name.clone()).collect(),
+        began: SystemTime::now(),
+        views: Arc::default(),
+        loudest: Loudest::default(),
+        redaction: Redaction::of(&config.tap),
         ready: AtomicBool::new(false),
         overload: View::default(),
         beats: (0..workers).map(|_| Beat::default()).collect(),
         catalogue: ArcSwapOption::empty(),
+        orders: OnceLock::new(),
     });
     let refresh: Vec<_> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
     // Before any worker: no message shall meet a chain that is not there yet.
@@ -70,7 +79,6 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
     let (stage, staged) = watch::channel(Stage::Serving);
     let (shed, shedding) = watch::channel(None);
     let clusters = Arc::new(clusters);
-    let began = Instant::now();
     let mut threads = Vec::new();
     let ways = worker::mailboxes(workers).into_iter().zip(weir_transport::crossings(workers));
     let seats = shares.into_iter().zip(ways).zip(refresh).enumerate();
@@ -94,7 +102,18 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
     shared.ready.store(true, Ordering::Release);
     tracing::info!("ready");
 
-    let signal = signals.next().await;
+    let signal = loop {
+        if let Some(signal) = signals.any().await {
+            break signal;
+        }
+        // What becomes of it is in the log.
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            if let Some(orders) = shared.orders.get() {
+                orders.reload().await;
+            }
+        });
+    };
     drain(&config.runtime.drain, signal, &mut signals, &shared, &listeners, &stage, threads).await;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,15 +1,16 @@
 //! A worker thread: an event loop with its own sockets, sessions and plugin instances.
 
 use super::shared::Shared;
+use crate::tap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
-use weir_core::{Connect, Mail, Shedding, Worker, WorkerId};
+use weir_core::{Connect, Mail, Notice, Shedding, Worker, WorkerId};
 use weir_transport::{Crossing, Driver, Local, Share, StreamLink};
 use weir_upstream::Cluster;
 
@@ -21,6 +22,9 @@ const DELIVERIES: u64 = 16 * 1024;
 
 /// How often a worker shows that it keeps up.
 const BEAT: Duration = Duration::from_millis(100);
+
+/// Failures that are located at once, of one worker.
+const LOCATING: usize = 8;
 
 /// For goodbyes that nothing guarantees an answer to.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -100,7 +104,8 @@ async fn work(seat: Seat) {
     tokio::task::spawn_local(post(local.clone(), id, mailboxes.others));
     tokio::task::spawn_local(take_in(local.clone(), mailboxes.own));
     tokio::task::spawn_local(take_up(local.clone(), refresh));
-    tokio::task::spawn_local(report(local.clone()));
+    tokio::task::spawn_local(report(local.clone(), shared.clone()));
+    tokio::task::spawn_local(tap::attend(local.clone(), shared.views.clone(), id));
     let meeting = local.clone();
     tokio::task::spawn_local(async move { meeting.meet(crossing).await });
     tokio::task::spawn_local(shed(local.clone(), shedding));
@@ -247,20 +252,47 @@ async fn beat(shared: Arc<Shared>, number: usize, began: Instant) {
 }
 
 /// Logs what plugins failed at.
-async fn report(local: Rc<Local>) {
+async fn report(local: Rc<Local>, shared: Arc<Shared>) {
+    let places = Arc::new(Semaphore::new(LOCATING));
     loop {
         local.notices_written().await;
-        for notice in local.with(Worker::take_notices) {
-            let retry_ms = notice.retry_in.map(|wait| wait.as_millis() as u64);
-            tracing::warn!(
-                plugin = &*notice.binding,
-                generation = notice.generation,
-                cause = notice.failure.cause.label(),
-                retry_ms,
-                "plugin failed: {}",
-                notice.failure.detail
-            );
+        for mut notice in local.with(Worker::take_notices) {
+            let generation = shared.catalogue.load().as_ref().and_then(|all| all.serving(&notice.binding));
+            let generation =
+                generation.filter(|serving| serving.number() == notice.generation && serving.has_places());
+            // Those that fail all the time are told without.
+            let place = places.clone().try_acquire_owned();
+            let (Some(generation), Ok(place)) = (generation, place) else {
+                tell(&notice);
+                continue;
+            };
+            tokio::task::spawn_blocking(move || {
+                let _place = place;
+                if let Some(detail) = generation.locate(&notice.failure.detail) {
+                    notice.failure.detail = detail.into();
+                }
+                tell(&notice);
+            });
         }
+    }
+}
+
+fn tell(notice: &Notice) {
+    let retry_ms = notice.retry_in.map(|wait| wait.as_millis() as u64);
+    tracing::warn!(
+        plugin = &*notice.binding,
+        generation = notice.generation,
+        cause = notice.failure.cause.label(),
+        retry_ms,
+        "plugin failed: {}",
+        notice.failure.detail
+    );
+    if notice.quarantined {
+        tracing::error!(
+            plugin = &*notice.binding,
+            generation = notice.generation,
+            "plugin quarantined: it failed too often in a row. Its messages meet on_failure until there is another file or config"
+        );
     }
 }
 

@@ -11,6 +11,7 @@ const RESERVED: &str = "weir.";
 
 impl attributes::Host for Host {
     fn get(&mut self, session: u64, name: String) -> Result<Option<String>> {
+        self.step()?;
         let asked = SessionId::from_raw(session);
         // What this call has set, the last one first.
         let pending = self.effects.iter().rev().find_map(|effect| match effect {
@@ -30,10 +31,12 @@ impl attributes::Host for Host {
     }
 
     fn set(&mut self, session: u64, name: String, value: String) -> Result<()> {
+        self.step()?;
         self.change(session, &name, Some(&value))
     }
 
     fn remove(&mut self, session: u64, name: String) -> Result<()> {
+        self.step()?;
         self.change(session, &name, None)
     }
 }

@@ -1,16 +1,17 @@
 //! `weir:plugin/clock`.
 
 use super::Host;
-use crate::clock::Clock;
 use crate::contract::v0_1::imports::clock;
 use wasmtime::Result;
 
 impl clock::Host for Host {
     fn now(&mut self) -> Result<u64> {
-        Ok(Clock::now())
+        self.step()?;
+        Ok(self.clock.wall())
     }
 
     fn monotonic(&mut self) -> Result<u64> {
+        self.step()?;
         Ok(self.clock.monotonic())
     }
 }

@@ -8,18 +8,21 @@ use weir_core::{Effect, MAX_GROUP_NAME, SessionId};
 
 impl groups::Host for Host {
     fn join(&mut self, session: u64, group: String) -> Result<()> {
+        self.step()?;
         let session = SessionId::from_raw(session);
         let Some(group) = self.group(&group) else { return Ok(()) };
         Ok(self.ask("groups.join", group.len(), Effect::Join { session, group })?)
     }
 
     fn leave(&mut self, session: u64, group: String) -> Result<()> {
+        self.step()?;
         let session = SessionId::from_raw(session);
         let Some(group) = self.group(&group) else { return Ok(()) };
         Ok(self.ask("groups.leave", group.len(), Effect::Leave { session, group })?)
     }
 
     fn members(&mut self, group: String) -> Result<u64> {
+        self.step()?;
         Ok(self.directory.members(&group))
     }
 }

@@ -24,6 +24,7 @@ macro_rules! line {
 
 impl log::Host for Host {
     fn log(&mut self, level: Level, text: String) -> Result<()> {
+        self.step()?;
         // What nobody listens to costs nothing of the budget.
         let enabled = match level {
             Level::Trace => tracing::enabled!(target: "weir::plugin", tracing::Level::TRACE),

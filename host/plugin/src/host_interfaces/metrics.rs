@@ -8,6 +8,7 @@ use wasmtime::Result;
 
 impl metrics::Host for Host {
     fn count(&mut self, name: String, by: u64) -> Result<()> {
+        self.step()?;
         if let Some(Said::Count(name, by)) = self.wait(name.len(), Said::Count(name, by))? {
             self.raise(&name, by);
         }
@@ -15,6 +16,7 @@ impl metrics::Host for Host {
     }
 
     fn gauge(&mut self, name: String, value: f64) -> Result<()> {
+        self.step()?;
         if let Some(Said::Gauge(name, value)) = self.wait(name.len(), Said::Gauge(name, value))? {
             self.set_gauge(&name, value);
         }
@@ -22,6 +24,7 @@ impl metrics::Host for Host {
     }
 
     fn observe(&mut self, name: String, value: f64) -> Result<()> {
+        self.step()?;
         if let Some(Said::Observe(name, value)) = self.wait(name.len(), Said::Observe(name, value))? {
             self.record(&name, value);
         }

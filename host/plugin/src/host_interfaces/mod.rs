@@ -18,9 +18,10 @@ use crate::limiter::Limiter;
 use crate::limits::PluginLimits;
 use crate::store::{BindingStore, Reason, Series, label};
 use deferred::Deferred;
+use random::Chance;
 use std::collections::HashMap;
 use std::sync::Arc;
-use weir_core::{Attributes, Directory, Effect, SessionId, WorkerId};
+use weir_core::{Attributes, CallStats, Directory, Effect, SessionId, WorkerId};
 
 /// The state of one instance outside its sandbox.
 ///
@@ -30,8 +31,11 @@ pub(crate) struct Host {
     pub(crate) deadline: Deadline,
     pub(crate) limits: PluginLimits,
     pub(crate) store: Arc<BindingStore>,
+    /// The generation's counters; none while it is tried.
+    pub(crate) stats: Arc<[CallStats]>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) clock: Clock,
+    chance: Chance,
     /// Whose instance it is; `None` while a generation is tried.
     pub(crate) worker: Option<WorkerId>,
     pub(crate) binding: Arc<str>,
@@ -46,6 +50,8 @@ pub(crate) struct Host {
     deferred: Option<Deferred>,
     /// Bytes that the call gave so far.
     output: usize,
+    /// How often the call called the host so far.
+    calls: u32,
     /// Reasons that this instance gave before, so that the shared list is not locked for them.
     reasons: Vec<Arc<Reason>>,
     /// Metrics that it used before, likewise.
@@ -66,6 +72,8 @@ pub(crate) enum Phase {
 pub(crate) enum Breach {
     #[error("{0} is not allowed while the plugin is configured; only timers.every is")]
     EffectInSetup(&'static str),
+    #[error("the call called the host more than {0} times; max_host_calls raises the limit")]
+    HostCalls(u32),
     #[error("the call asked for more than {0} effects; max_effects raises the limit")]
     Effects(usize),
     #[error("the call gave more than {0} bytes of output; max_output raises the limit")]
@@ -94,13 +102,15 @@ pub(crate) enum Mistake {
 
 impl Host {
     pub(crate) fn new(parts: HostParts) -> Self {
-        let HostParts { limits, store, directory, clock, worker, binding, generation } = parts;
+        let HostParts { limits, store, stats, directory, clock, worker, binding, generation } = parts;
         Self {
             limiter: Limiter::new(&limits),
             deadline: Deadline::default(),
             limits,
             store,
+            stats,
             directory,
+            chance: Chance::of(clock.script()),
             clock,
             worker,
             binding,
@@ -110,6 +120,7 @@ impl Host {
             effects: Vec::new(),
             deferred: None,
             output: 0,
+            calls: 0,
             reasons: Vec::new(),
             series: HashMap::new(),
         }
@@ -119,12 +130,23 @@ impl Host {
     pub(crate) fn begin(&mut self, phase: Phase) {
         self.phase = phase;
         self.output = 0;
+        self.calls = 0;
         self.limiter.begin();
     }
 
     /// Before each of several answers: what one may give is what an answer alone may.
     pub(crate) fn answer_begins(&mut self) {
         self.output = 0;
+    }
+
+    /// Counts a call of the host: the first thing that each of its functions does.
+    pub(crate) fn step(&mut self) -> Result<(), Breach> {
+        self.calls += 1;
+        if self.calls > self.limits.host_calls {
+            Err(Breach::HostCalls(self.limits.host_calls))
+        } else {
+            Ok(())
+        }
     }
 
     /// Counts bytes that the plugin gives.
@@ -152,7 +174,10 @@ impl Host {
 
     /// Refuses an effect without failing the call.
     pub(crate) fn refuse(&mut self, mistake: Mistake, why: &dyn std::fmt::Display) {
-        self.store.count_refused_effect(self.worker);
+        // Only the worker itself writes its counter.
+        if let Some(stats) = self.worker.and_then(|worker| self.stats.get(usize::from(worker.0))) {
+            stats.refused_effects.add(1);
+        }
         self.report(mistake, why);
     }
 
@@ -193,6 +218,8 @@ impl Host {
 pub(crate) struct HostParts {
     pub(crate) limits: PluginLimits,
     pub(crate) store: Arc<BindingStore>,
+    /// The generation's counters; none while it is tried.
+    pub(crate) stats: Arc<[CallStats]>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) clock: Clock,
     pub(crate) worker: Option<WorkerId>,

@@ -10,6 +10,7 @@ const SHORTEST: u32 = 10;
 
 impl timers::Host for Host {
     fn every(&mut self, milliseconds: u32) -> Result<()> {
+        self.step()?;
         if milliseconds != 0 && milliseconds < SHORTEST {
             self.refuse(
                 Mistake::TimerTooShort,

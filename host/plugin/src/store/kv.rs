@@ -32,7 +32,7 @@ pub enum KvError {
     ValueTooLong(usize),
     /// The store is at its limit of bytes or keys.
     #[error(
-        "the kv store of the binding is full ({bytes} bytes in {keys} keys): delete keys or give them a ttl"
+        "the kv store of the binding is full ({bytes} bytes in {keys} keys): delete keys or give them a ttl, or raise kv_bytes or kv_keys"
     )]
     Full {
         /// Bytes in use.
@@ -55,8 +55,16 @@ pub struct Kv {
     hasher: RandomState,
     bytes: AtomicUsize,
     keys: AtomicUsize,
-    max_bytes: usize,
-    max_keys: usize,
+}
+
+/// What a store may hold. Whoever writes says it: it is the generation's that writes, and the store outlives generations. A store that
+/// holds more than that already takes nothing more until it holds less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes, with what the keys cost beside their text.
+    pub bytes: usize,
+    /// Keys.
+    pub keys: usize,
 }
 
 #[derive(Debug, Default)]
@@ -72,19 +80,19 @@ struct Entry {
     end: Option<u64>,
 }
 
-impl Kv {
-    /// An empty store that holds at most so much.
-    pub fn new(max_bytes: usize, max_keys: usize) -> Self {
+impl Default for Kv {
+    /// An empty store.
+    fn default() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             bytes: AtomicUsize::new(0),
             keys: AtomicUsize::new(0),
-            max_bytes,
-            max_keys,
         }
     }
+}
 
+impl Kv {
     /// Bytes in use, with what the keys cost beside their text.
     pub fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
@@ -102,9 +110,16 @@ impl Kv {
     }
 
     /// Sets a key, for so many milliseconds or for good.
-    pub fn set(&self, key: &str, value: &[u8], ttl: Option<u64>, now: u64) -> Result<(), KvError> {
+    pub fn set(
+        &self,
+        key: &str,
+        value: &[u8],
+        ttl: Option<u64>,
+        now: u64,
+        room: Room,
+    ) -> Result<(), KvError> {
         check(key, value)?;
-        self.write(key, now, |kv, shard| kv.put(shard, key, value, end(now, ttl)))
+        self.write(key, now, |kv, shard| kv.put(shard, key, value, end(now, ttl), room))
     }
 
     /// Removes a key; whether it was there.
@@ -116,7 +131,14 @@ impl Kv {
     }
 
     /// Adds to a number; an absent key counts as 0 and gets the ttl, which is not moved afterwards.
-    pub fn increment(&self, key: &str, by: i64, ttl: Option<u64>, now: u64) -> Result<i64, KvError> {
+    pub fn increment(
+        &self,
+        key: &str,
+        by: i64,
+        ttl: Option<u64>,
+        now: u64,
+        room: Room,
+    ) -> Result<i64, KvError> {
         check(key, &[])?;
         self.write(key, now, |kv, shard| {
             let (old, end) = match kv.live(shard, key, now) {
@@ -124,7 +146,7 @@ impl Kv {
                 None => (0, end(now, ttl)),
             };
             let new = old.checked_add(by).ok_or(KvError::Overflow)?;
-            kv.put(shard, key, new.to_string().as_bytes(), end)?;
+            kv.put(shard, key, new.to_string().as_bytes(), end, room)?;
             Ok(new)
         })
     }
@@ -137,13 +159,14 @@ impl Kv {
         value: &[u8],
         ttl: Option<u64>,
         now: u64,
+        room: Room,
     ) -> Result<bool, KvError> {
         check(key, value)?;
         self.write(key, now, |kv, shard| {
             if kv.live(shard, key, now).map(|entry| &*entry.value) != expected {
                 return Ok(false);
             }
-            kv.put(shard, key, value, end(now, ttl))?;
+            kv.put(shard, key, value, end(now, ttl), room)?;
             Ok(true)
         })
     }
@@ -187,11 +210,18 @@ impl Kv {
         shard.entries.get(key)
     }
 
-    fn put(&self, shard: &mut Shard, key: &str, value: &[u8], end: Option<u64>) -> Result<(), KvError> {
+    fn put(
+        &self,
+        shard: &mut Shard,
+        key: &str,
+        value: &[u8],
+        end: Option<u64>,
+        room: Room,
+    ) -> Result<(), KvError> {
         let old = shard.entries.get(key);
         let freed = old.map_or(0, |entry| entry.value.len());
         let fresh = if old.is_none() { key.len() + OVERHEAD } else { 0 };
-        self.reserve(value.len() + fresh, freed, usize::from(old.is_none()))?;
+        self.reserve(value.len() + fresh, freed, usize::from(old.is_none()), room)?;
         let name: Arc<str> = match shard.entries.get_key_value(key) {
             Some((name, entry)) => {
                 let name = name.clone();
@@ -210,13 +240,13 @@ impl Kv {
     }
 
     /// Counts what is about to be stored, or nothing when it does not fit.
-    fn reserve(&self, added: usize, freed: usize, keys: usize) -> Result<(), KvError> {
+    fn reserve(&self, added: usize, freed: usize, keys: usize, room: Room) -> Result<(), KvError> {
         let full = |kv: &Self| Err(KvError::Full { bytes: kv.bytes(), keys: kv.keys() });
-        if self.keys.fetch_add(keys, Ordering::Relaxed) + keys > self.max_keys && keys > 0 {
+        if self.keys.fetch_add(keys, Ordering::Relaxed) + keys > room.keys && keys > 0 {
             self.keys.fetch_sub(keys, Ordering::Relaxed);
             return full(self);
         }
-        if self.bytes.fetch_add(added, Ordering::Relaxed) + added - freed > self.max_bytes && added > freed {
+        if self.bytes.fetch_add(added, Ordering::Relaxed) + added - freed > room.bytes && added > freed {
             self.bytes.fetch_sub(added, Ordering::Relaxed);
             self.keys.fetch_sub(keys, Ordering::Relaxed);
             return full(self);
@@ -275,10 +305,15 @@ fn number(value: &[u8]) -> Result<i64, KvError> {
 mod tests {
     use super::*;
 
+    const fn of(bytes: usize, keys: usize) -> Room {
+        Room { bytes, keys }
+    }
+
     #[test]
     fn values_come_and_go() {
-        let kv = Kv::new(10_000, 10);
-        kv.set("a", b"1", None, 0).unwrap();
+        let kv = Kv::default();
+        let room = of(10_000, 10);
+        kv.set("a", b"1", None, 0, room).unwrap();
         assert_eq!(kv.get("a", 0).unwrap(), b"1");
         assert!(kv.delete("a", 0));
         assert!(!kv.delete("a", 0));
@@ -287,9 +322,10 @@ mod tests {
 
     #[test]
     fn a_ttl_ends_a_key_when_it_is_met_or_swept() {
-        let kv = Kv::new(10_000, 10);
-        kv.set("a", b"1", Some(10), 100).unwrap();
-        kv.set("b", b"1", Some(10), 100).unwrap();
+        let kv = Kv::default();
+        let room = of(10_000, 10);
+        kv.set("a", b"1", Some(10), 100, room).unwrap();
+        kv.set("b", b"1", Some(10), 100, room).unwrap();
         assert!(kv.get("a", 109).is_some());
         assert!(kv.get("a", 110).is_none());
         assert_eq!(kv.keys(), 1);
@@ -300,9 +336,10 @@ mod tests {
     #[test]
     fn a_sweep_leaves_nothing_that_expired_however_much_that_is() {
         const MANY: usize = 3 * SHARDS * CLEARED_PER_LOCK;
-        let kv = Kv::new(usize::MAX / 2, MANY);
+        let kv = Kv::default();
+        let room = of(usize::MAX / 2, MANY);
         for number in 0..MANY {
-            kv.set(&number.to_string(), b"", Some(10), 0).unwrap();
+            kv.set(&number.to_string(), b"", Some(10), 0, room).unwrap();
         }
         kv.sweep(9);
         assert_eq!(kv.keys(), MANY);
@@ -312,65 +349,72 @@ mod tests {
 
     #[test]
     fn a_ttl_that_is_replaced_no_longer_counts() {
-        let kv = Kv::new(10_000, 10);
-        kv.set("a", b"1", Some(10), 0).unwrap();
-        kv.set("a", b"2", None, 5).unwrap();
+        let kv = Kv::default();
+        let room = of(10_000, 10);
+        kv.set("a", b"1", Some(10), 0, room).unwrap();
+        kv.set("a", b"2", None, 5, room).unwrap();
         kv.sweep(1000);
         assert_eq!(kv.get("a", 1000).unwrap(), b"2");
     }
 
     #[test]
     fn a_counter_of_a_window_keeps_its_end() {
-        let kv = Kv::new(10_000, 10);
-        assert_eq!(kv.increment("n", 2, Some(10), 0), Ok(2));
-        assert_eq!(kv.increment("n", 3, Some(10), 9), Ok(5));
+        let kv = Kv::default();
+        let room = of(10_000, 10);
+        assert_eq!(kv.increment("n", 2, Some(10), 0, room), Ok(2));
+        assert_eq!(kv.increment("n", 3, Some(10), 9, room), Ok(5));
         assert_eq!(kv.get("n", 9).unwrap(), b"5");
-        assert_eq!(kv.increment("n", 1, Some(10), 10), Ok(1));
+        assert_eq!(kv.increment("n", 1, Some(10), 10, room), Ok(1));
     }
 
     #[test]
     fn increment_refuses_what_is_no_number() {
-        let kv = Kv::new(10_000, 10);
-        kv.set("n", b"x", None, 0).unwrap();
-        assert_eq!(kv.increment("n", 1, None, 0), Err(KvError::NotANumber));
-        kv.set("n", i64::MAX.to_string().as_bytes(), None, 0).unwrap();
-        assert_eq!(kv.increment("n", 1, None, 0), Err(KvError::Overflow));
+        let kv = Kv::default();
+        let room = of(10_000, 10);
+        kv.set("n", b"x", None, 0, room).unwrap();
+        assert_eq!(kv.increment("n", 1, None, 0, room), Err(KvError::NotANumber));
+        kv.set("n", i64::MAX.to_string().as_bytes(), None, 0, room).unwrap();
+        assert_eq!(kv.increment("n", 1, None, 0, room), Err(KvError::Overflow));
     }
 
     #[test]
     fn compare_and_set_tells_absent_from_empty() {
-        let kv = Kv::new(10_000, 10);
-        assert_eq!(kv.compare_and_set("a", Some(b""), b"1", None, 0), Ok(false));
-        assert_eq!(kv.compare_and_set("a", None, b"", None, 0), Ok(true));
-        assert_eq!(kv.compare_and_set("a", None, b"1", None, 0), Ok(false));
-        assert_eq!(kv.compare_and_set("a", Some(b""), b"1", None, 0), Ok(true));
+        let kv = Kv::default();
+        let room = of(10_000, 10);
+        assert_eq!(kv.compare_and_set("a", Some(b""), b"1", None, 0, room), Ok(false));
+        assert_eq!(kv.compare_and_set("a", None, b"", None, 0, room), Ok(true));
+        assert_eq!(kv.compare_and_set("a", None, b"1", None, 0, room), Ok(false));
+        assert_eq!(kv.compare_and_set("a", Some(b""), b"1", None, 0, room), Ok(true));
     }
 
     #[test]
     fn a_full_store_says_so_and_takes_more_once_something_expired() {
-        let kv = Kv::new(100_000, 2);
-        kv.set("a", b"1", Some(10), 0).unwrap();
-        kv.set("b", b"1", None, 0).unwrap();
-        assert!(matches!(kv.set("c", b"1", None, 0), Err(KvError::Full { keys: 2, .. })));
-        kv.set("b", b"22", None, 0).unwrap();
-        kv.set("c", b"1", None, 10).unwrap();
+        let kv = Kv::default();
+        let room = of(100_000, 2);
+        kv.set("a", b"1", Some(10), 0, room).unwrap();
+        kv.set("b", b"1", None, 0, room).unwrap();
+        assert!(matches!(kv.set("c", b"1", None, 0, room), Err(KvError::Full { keys: 2, .. })));
+        kv.set("b", b"22", None, 0, room).unwrap();
+        kv.set("c", b"1", None, 10, room).unwrap();
         assert!(kv.get("a", 10).is_none());
 
-        let kv = Kv::new(1000, 100);
-        assert!(matches!(kv.set("a", &[0; 1000], None, 0), Err(KvError::Full { .. })));
+        let kv = Kv::default();
+        let room = of(1000, 100);
+        assert!(matches!(kv.set("a", &[0; 1000], None, 0, room), Err(KvError::Full { .. })));
         assert_eq!((kv.bytes(), kv.keys()), (0, 0));
-        assert!(matches!(kv.set(&"k".repeat(MAX_KEY + 1), b"", None, 0), Err(KvError::KeyTooLong(_))));
-        assert!(matches!(kv.set("k", &vec![0; MAX_VALUE + 1], None, 0), Err(KvError::ValueTooLong(_))));
+        assert!(matches!(kv.set(&"k".repeat(MAX_KEY + 1), b"", None, 0, room), Err(KvError::KeyTooLong(_))));
+        assert!(matches!(kv.set("k", &vec![0; MAX_VALUE + 1], None, 0, room), Err(KvError::ValueTooLong(_))));
     }
 
     #[test]
     fn increments_of_several_threads_all_count() {
-        let kv = Kv::new(10_000, 10);
+        let kv = Kv::default();
+        let room = of(10_000, 10);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..10_000 {
-                        kv.increment("n", 1, None, 0).unwrap();
+                        kv.increment("n", 1, None, 0, room).unwrap();
                     }
                 });
             }

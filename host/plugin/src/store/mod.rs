@@ -1,11 +1,15 @@
-//! What a binding keeps across its generations: keys and values, metrics, drop reasons, counters, the budget of log lines.
+//! What a binding keeps across its generations: keys and values, metrics, drop reasons, the sum of their counters, the budget of log
+//! lines.
 
+mod budgets;
 mod kv;
+mod ledger;
 mod log_budget;
 mod metrics;
 mod reasons;
 
-pub use kv::{Kv, KvError, MAX_KEY, MAX_VALUE};
+pub use budgets::Budget;
+pub use kv::{Kv, KvError, MAX_KEY, MAX_VALUE, Room};
 pub use metrics::{HistogramReading, MAX_NAMES, Metrics, Reading, Value};
 pub use reasons::{DropReasons, MAX_REASONS};
 
@@ -14,9 +18,11 @@ pub(crate) use metrics::{MetricError, Series, SeriesKind};
 pub(crate) use reasons::{Reason, label};
 
 use crate::options::RuntimeOptions;
+use budgets::BudgetHits;
+use ledger::Ledger;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use weir_core::{CallStats, WorkerId};
+use std::sync::atomic::{AtomicU32, Ordering};
+use weir_core::{CallStats, CallTotals, WorkerId};
 
 /// What a binding keeps for as long as the process knows a binding of that name, whatever is loaded into it.
 #[derive(Debug)]
@@ -24,9 +30,9 @@ pub struct BindingStore {
     kv: Kv,
     metrics: Metrics,
     reasons: DropReasons,
-    stats: Arc<[CallStats]>,
+    ledger: Ledger,
     logs: Box<[LogBudget]>,
-    generations: AtomicU64,
+    hits: BudgetHits,
     reported: AtomicU32,
 }
 
@@ -34,13 +40,13 @@ impl BindingStore {
     /// An empty store for as many workers as the runtime has.
     pub fn new(options: &RuntimeOptions) -> Self {
         Self {
-            kv: Kv::new(options.kv_bytes, options.kv_keys),
+            kv: Kv::default(),
             metrics: Metrics::default(),
             reasons: DropReasons::default(),
-            stats: (0..options.workers).map(|_| CallStats::default()).collect(),
+            ledger: Ledger::new(options.workers),
             // One more: for trying a generation, which no worker does.
             logs: (0..=options.workers).map(|_| LogBudget::default()).collect(),
-            generations: AtomicU64::new(0),
+            hits: BudgetHits::default(),
             reported: AtomicU32::new(0),
         }
     }
@@ -60,14 +66,29 @@ impl BindingStore {
         &self.reasons
     }
 
-    /// What the workers count, one set for each; the same for all generations, so that no counter runs backwards.
-    pub fn stats(&self) -> &Arc<[CallStats]> {
-        &self.stats
+    /// What the workers counted about all generations of the binding that there ever were: no counter runs backwards.
+    pub fn totals(&self) -> CallTotals {
+        self.ledger.totals()
+    }
+
+    /// What was counted about each generation that still exists, by number; and about all before them together. The sum is
+    /// [`BindingStore::totals`].
+    pub fn generations(&self) -> (Vec<(u64, CallTotals)>, CallTotals) {
+        self.ledger.read()
     }
 
     /// Log lines that were dropped because there were too many.
     pub fn dropped_log_lines(&self) -> u64 {
         self.logs.iter().map(LogBudget::dropped).sum()
+    }
+
+    /// How often it met a budget, over all workers and generations.
+    pub fn budget_hits(&self, budget: Budget) -> u64 {
+        self.hits.of(budget)
+    }
+
+    pub(crate) fn count_hit(&self, budget: Budget) {
+        self.hits.count(budget);
     }
 
     /// The budget of a worker's lines; without a worker that of a trial.
@@ -76,21 +97,14 @@ impl BindingStore {
         &self.logs[worker.map_or(trial, |worker| usize::from(worker.0).min(trial))]
     }
 
-    /// The number of the next generation, from 1.
-    pub(crate) fn next_generation(&self) -> u64 {
-        self.generations.fetch_add(1, Ordering::Relaxed) + 1
+    /// The number of the next generation, from 1, and its counters, one set a worker.
+    pub(crate) fn next_generation(&self) -> (u64, Arc<[CallStats]>) {
+        self.ledger.open()
     }
 
     /// True the first time that it is asked about this kind of mistake.
     pub(crate) fn first_report(&self, kind: u8) -> bool {
         let bit = 1 << (kind % 32);
         self.reported.fetch_or(bit, Ordering::Relaxed) & bit == 0
-    }
-
-    /// Counts an effect that was refused. Only the worker itself writes its counter.
-    pub(crate) fn count_refused_effect(&self, worker: Option<WorkerId>) {
-        if let Some(stats) = worker.and_then(|worker| self.stats.get(usize::from(worker.0))) {
-            stats.refused_effects.add(1);
-        }
     }
 }

@@ -1,10 +1,11 @@
 //! Plugins that attack are stopped at their limits.
 
-use crate::rig::{instance, logs};
+use crate::guests::guest;
+use crate::rig::{Plugin, instance, logs, spec, store};
 use cpu_time::ThreadTime;
 use std::time::{Duration, Instant};
-use weir_core::{Effect, FailureCause, Kind, SessionInfo, Transport, Verdict};
-use weir_plugin::PluginLimits;
+use weir_core::{Effect, FailureCause, Kind, SessionInfo, Transport, Verdict, Worn};
+use weir_plugin::{BindingSpec, Budget, PluginLimits, Runtime, RuntimeOptions};
 
 fn limits() -> PluginLimits {
     PluginLimits::default()
@@ -34,7 +35,8 @@ fn an_endless_loop_ends_soon_after_its_deadline() {
 
 #[test]
 fn every_kind_of_call_has_the_deadline() {
-    let mut plugin = instance("endless", limits());
+    // It looks at the clock all the time.
+    let mut plugin = instance("endless", PluginLimits { host_calls: u32::MAX, ..limits() });
     let info = |path: &str| SessionInfo {
         id: crate::rig::SESSION,
         listener: "test".into(),
@@ -75,11 +77,11 @@ fn resident() -> usize {
 #[test]
 fn an_instance_that_has_grown_is_worn() {
     let mut plugin = instance("memory_bomb", PluginLimits { deadline: Duration::from_secs(2), ..limits() });
-    assert!(!plugin.instance.worn());
+    assert_eq!(plugin.instance.worn(), None);
     plugin.say("1000000").unwrap();
-    assert!(!plugin.instance.worn());
+    assert_eq!(plugin.instance.worn(), None);
     plugin.say("11000000").unwrap();
-    assert!(plugin.instance.worn());
+    assert_eq!(plugin.instance.worn(), Some(Worn::Memory));
 }
 
 #[test]
@@ -125,7 +127,10 @@ fn effects_before_a_trap_are_void() {
 }
 
 fn lie(text: &str) -> Result<Verdict, FailureCause> {
-    let mut plugin = instance("liar", PluginLimits { deadline: Duration::from_secs(2), ..limits() });
+    let mut plugin = instance(
+        "liar",
+        PluginLimits { deadline: Duration::from_secs(2), host_calls: 1_000_000, ..limits() },
+    );
     plugin.say(text).map_err(|failure| {
         println!("{text}: {failure:?}");
         failure.cause
@@ -201,7 +206,7 @@ fn effects_that_cannot_be_are_refused_and_counted_and_told_once() {
             assert!(plugin.call.effects.is_empty(), "{text}");
             plugin.say(text).unwrap();
         });
-        let refused = plugin.generation.store().stats()[0].refused_effects.value();
+        let refused = plugin.generation.stats()[0].refused_effects.value();
         assert_eq!(refused, 2 * count, "{text}");
         assert_eq!(log.lines().count(), 1, "{text}: {log}");
     }
@@ -215,7 +220,8 @@ fn effects_that_cannot_be_are_refused_and_counted_and_told_once() {
 
 #[test]
 fn a_flood_of_lines_is_cut() {
-    let mut plugin = instance("liar", PluginLimits { deadline: Duration::from_secs(5), ..limits() });
+    let limits = PluginLimits { deadline: Duration::from_secs(5), host_calls: 20_000, ..limits() };
+    let mut plugin = instance("liar", limits);
     let log = logs(|| {
         plugin.say("logs 20000").unwrap();
     });
@@ -243,12 +249,71 @@ fn lines_that_nobody_listens_to_cost_nothing() {
 }
 
 #[test]
+fn calls_of_the_host_are_counted_and_bounded() {
+    let mut plugin = instance("liar", PluginLimits { host_calls: 100, ..limits() });
+    // One more than the calls of the lie: the plugin's own hook of panics is no call.
+    plugin.say("metrics 100").unwrap();
+    let failure = plugin.say("metrics 101").unwrap_err();
+    assert_eq!(failure.cause, FailureCause::HostCalls);
+    assert!(failure.detail.contains("max_host_calls raises"), "{failure:?}");
+    assert_eq!(plugin.generation.store().budget_hits(Budget::HostCalls), 1);
+    plugin.renew();
+    plugin.say("metrics 100").unwrap();
+}
+
+#[test]
+fn each_budget_that_is_met_is_counted_as_itself() {
+    let met = |guest: &str, text: &str, limits: PluginLimits| {
+        let mut plugin = instance(guest, PluginLimits { deadline: Duration::from_secs(2), ..limits });
+        let _ = plugin.say(text);
+        let hits = |budget: Budget| plugin.generation.store().budget_hits(budget);
+        Budget::ALL.into_iter().filter(|budget| hits(*budget) > 0).collect::<Vec<_>>()
+    };
+    assert_eq!(met("memory_bomb", "x", limits()), [Budget::Memory]);
+    assert_eq!(met("liar", "payload 300000", limits()), [Budget::Output]);
+    assert_eq!(met("liar", "sends 65", limits()), [Budget::Effects]);
+    assert_eq!(met("liar", "kv-fill 100", PluginLimits { kv_keys: 10, ..limits() }), [Budget::Kv]);
+    assert_eq!(met("liar", "metrics 1", limits()), []);
+}
+
+#[test]
+fn each_binding_has_its_own_stack() {
+    // How deep a call got before it ended cannot be asked; that one stack is used up and another is not, can.
+    let deep = |stack| {
+        let mut plugin =
+            instance("recursion", PluginLimits { stack, deadline: Duration::from_secs(2), ..limits() });
+        plugin.say("x").unwrap_err().cause
+    };
+    assert_eq!(deep(64 << 10), FailureCause::Stack);
+    let runtime = Runtime::new(RuntimeOptions::default()).unwrap();
+    let mut all = Vec::new();
+    for stack in [64 << 10, 512 << 10, 1 << 20] {
+        let spec = BindingSpec { limits: PluginLimits { stack, ..limits() }, ..spec("x") };
+        let mut plugin = Plugin::new(runtime.prepare(&guest("passthrough"), &spec, &store()).unwrap());
+        plugin.say("x").unwrap();
+        all.push(plugin);
+    }
+    assert_eq!(runtime.compilations(), 1, "the code is the same");
+}
+
+#[test]
+fn an_instance_is_renewed_after_so_many_calls() {
+    let mut plugin = instance("passthrough", PluginLimits { renew_calls: 3, ..limits() });
+    for _ in 0..2 {
+        plugin.say("x").unwrap();
+        assert_eq!(plugin.instance.worn(), None);
+    }
+    plugin.say("x").unwrap();
+    assert_eq!(plugin.instance.worn(), Some(Worn::Calls));
+}
+
+#[test]
 fn kv_is_bounded() {
     assert_eq!(lie("key 1025"), Err(FailureCause::Trap));
     assert!(lie("key 1024").is_ok());
     assert_eq!(lie("kv-value 65537"), Err(FailureCause::Trap));
     assert!(lie("kv-value 65536").is_ok());
-    assert_eq!(lie("kv-fill 100000"), Err(FailureCause::Trap));
+    assert_eq!(lie("kv-fill 100000"), Err(FailureCause::Kv));
 }
 
 #[test]

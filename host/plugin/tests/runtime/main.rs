@@ -3,9 +3,11 @@
 mod batches;
 mod cache;
 mod capabilities;
+mod cases;
 mod catalogue;
 mod guests;
 mod instances;
 mod limits;
 mod refusals;
 mod rig;
+mod scripted;

@@ -9,7 +9,8 @@ use weir_core::{
     Program as _, Seat, SessionId, Verdict, WorkerId,
 };
 use weir_plugin::{
-    BindingSpec, BindingStore, Generation, Grants, PluginLimits, Refusal, Runtime, RuntimeOptions,
+    BindingSpec, BindingStore, Generation, Grants, PluginLimits, Refusal, RolloutPolicy, Runtime,
+    RuntimeOptions,
 };
 
 /// One runtime for all tests that do not need their own: every guest is compiled once.
@@ -22,12 +23,14 @@ pub(crate) const SESSION: SessionId = SessionId::from_raw(0x1_0000_0001);
 pub(crate) fn spec(name: &str) -> BindingSpec {
     BindingSpec {
         id: BindingId(0),
+        sha256: None,
         name: name.into(),
         config: Value::Null,
         limits: PluginLimits::default(),
         grants: Grants::all(),
         on_failure: OnFailure::Closed,
         when: None,
+        rollout: RolloutPolicy::default(),
     }
 }
 

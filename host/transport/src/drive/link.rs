@@ -47,6 +47,12 @@ pub trait Link: Unpin {
         let (_, _) = (worker, id);
     }
 
+    /// The session is going to be closed before long, though not yet: told where the transport has a word for it. Called again with
+    /// every pass until then.
+    fn going(&mut self, cx: &mut Context<'_>) {
+        let _ = cx;
+    }
+
     /// Shuts the writing side down, with everything written before. Not called again when it is ready.
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Finished>>;
 

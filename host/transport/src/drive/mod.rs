@@ -12,6 +12,7 @@ pub use link::{Finished, Input, Link, WriteError};
 pub use stream::StreamLink;
 pub(crate) use unread::Unread;
 
+use crate::line::Place;
 use crate::listen::Admission;
 use crate::local::Local;
 use crate::record;
@@ -58,7 +59,12 @@ struct Session<L> {
     /// The peer is told of the end in its own protocol, and answers.
     closes_by_frame: bool,
     finished: bool,
+    /// The worker has nothing to do with it any more.
     released: bool,
+    /// The last pass was spent: the next waits in the line of those.
+    is_busy: bool,
+    /// In that line, or in the line of those that are to be let go.
+    place: Place,
 }
 
 #[derive(Debug)]
@@ -86,6 +92,15 @@ struct Step {
     taken: usize,
     flow: Flow,
     undone: Option<Box<Undone>>,
+}
+
+/// What became of a pass.
+enum Advance {
+    /// There is nothing to do; the task is woken when there is.
+    Waits,
+    /// There is more to do than the pass had room for.
+    Spent,
+    Over(Over),
 }
 
 /// How a driver's work is over.
@@ -122,6 +137,8 @@ impl<L: Link> Driver<L> {
             closes_by_frame: wire.websocket().is_some(),
             finished: false,
             released: false,
+            is_busy: false,
+            place: Place::default(),
         };
         Self { local, session, _admission: admission }
     }
@@ -132,25 +149,52 @@ impl<L: Link> Future for Driver<L> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { local, session, .. } = self.get_mut();
+        if session.released {
+            return local.ends().poll_turn(&mut session.place, cx).map(drop);
+        }
+        let (line_turn, pass) = if session.is_busy {
+            (Some(ready!(local.busy().poll_turn(&mut session.place, cx))), Pass::whole())
+        } else {
+            (None, Pass::first())
+        };
         let mut turn = local.turn(Some(session.id));
         if turn.transport_of(session.id).is_some_and(|transport| transport != session.transport) {
             session.give_way(&turn, cx);
             return Poll::Ready(());
         }
         local.attach(session.id, cx.waker());
-        match ready!(session.advance(&mut turn, &mut local.buffer(), cx)) {
+        let over = match session.advance(&mut turn, &mut local.buffer(), cx, pass) {
+            Advance::Over(over) => over,
+            Advance::Waits => {
+                session.is_busy = false;
+                return Poll::Pending;
+            }
+            Advance::Spent => {
+                // The others first, and those who are busy too in their order.
+                session.is_busy = true;
+                drop((turn, line_turn));
+                return local.busy().poll_turn(&mut session.place, cx).map(drop);
+            }
+        };
+        session.is_busy = false;
+        match over {
             Over::Ended(end) => {
+                // To let it go costs more than a message, and very many may end at once.
+                let _turn = ready!(local.ends().poll_turn(&mut session.place, cx));
                 session.link.close(cx, &end);
                 session.release(&mut turn);
+                local.detach(session.id);
+                Poll::Ready(())
             }
             Over::Parted(end) => {
                 record::parted(&turn, session.id, &end);
                 session.link.close(cx, &end);
                 session.released = true;
+                local.detach(session.id);
+                // The session waits for its client from now on; what is left here is the socket.
+                local.ends().poll_turn(&mut session.place, cx).map(drop)
             }
         }
-        local.detach(session.id);
-        Poll::Ready(())
     }
 }
 
@@ -166,13 +210,21 @@ impl<L: Link> Drop for Driver<L> {
 
 impl<L: Link> Session<L> {
     /// Does what can be done now, within one pass's budget, until something is to be waited for.
-    fn advance(&mut self, worker: &mut Worker, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<Over> {
+    fn advance(
+        &mut self,
+        worker: &mut Worker,
+        buffer: &mut [u8],
+        cx: &mut Context<'_>,
+        mut pass: Pass,
+    ) -> Advance {
         if worker.takes_path(self.id)
             && let Some(path) = self.link.path()
         {
             worker.path(self.id, path);
         }
-        let mut pass = Pass::new();
+        if worker.is_draining() {
+            self.link.going(cx);
+        }
         loop {
             let moved = match worker.status(self.id) {
                 Status::Active { read, finish } => {
@@ -182,16 +234,14 @@ impl<L: Link> Session<L> {
                     heard | said | finished
                 }
                 Status::Lingering => self.linger(worker, buffer, cx, &mut pass),
-                Status::Ended(end) => return Poll::Ready(Over::Ended(end)),
-                Status::Parted(end) => return Poll::Ready(Over::Parted(end)),
+                Status::Ended(end) => return Advance::Over(Over::Ended(end)),
+                Status::Parted(end) => return Advance::Over(Over::Parted(end)),
             };
             if pass.is_spent() {
-                // The others first.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                return Advance::Spent;
             }
             if !moved {
-                return Poll::Pending;
+                return Advance::Waits;
             }
         }
     }

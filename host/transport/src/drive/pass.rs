@@ -13,6 +13,9 @@ const INFLATED: usize = 256;
 /// Vectored writes.
 const WRITES: u8 = 16;
 
+/// By what the budget of a first pass is smaller.
+const FIRST: u8 = 4;
+
 /// One poll of a driver: what is left of its budget, and what is known to be waiting already.
 #[derive(Debug)]
 pub(super) struct Pass {
@@ -24,8 +27,20 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    pub(super) const fn new() -> Self {
+    /// Of a session that has waited for it, because the one before was spent.
+    pub(super) const fn whole() -> Self {
         Self { reads: READS, messages: MESSAGES, writes: WRITES, read: true, finish: true }
+    }
+
+    /// Of a session that is ready: many may be at once, and each stands before the others.
+    pub(super) const fn first() -> Self {
+        Self {
+            reads: READS / FIRST,
+            messages: MESSAGES / FIRST as u16,
+            writes: WRITES / FIRST,
+            read: true,
+            finish: true,
+        }
     }
 
     /// Whether to ask for more bytes; counts the read.
@@ -98,7 +113,7 @@ mod tests {
     #[test]
     fn a_message_to_many_is_as_dear_as_they_are() {
         let count = |deliveries: u64| {
-            let mut pass = Pass::new();
+            let mut pass = Pass::whole();
             let mut messages = 0;
             while pass.may_decode() {
                 pass.pay(deliveries);

@@ -13,6 +13,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(5);
 /// The longest: a listener resumes at most so long after what it lacked is there again.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
+/// Connections that are accepted before the others have their turn: at 10 to 20 microseconds each.
+const TOGETHER: u32 = 8;
+
 /// Where connections come from; a test's may have errors to give.
 pub(super) trait Source {
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)>;
@@ -28,14 +31,20 @@ impl Source for TcpListener {
 pub(super) async fn run(gate: &Rc<Gate>, source: &impl Source) {
     let mut rate = Rate::new(gate.spec().accept_rate, gate.listener.workers);
     let mut backoff = Backoff::default();
+    let mut accepted = 0_u32;
     loop {
         rate.ready().await;
+        gate.local.handshakes().short().await;
         match source.accept().await {
             Ok((stream, peer)) => {
                 if let Some(errors) = backoff.over() {
                     tracing::info!(listener = &*gate.spec().name, errors, "accepting again");
                 }
                 enter(gate, stream, peer);
+                accepted = accepted.wrapping_add(1);
+                if accepted.is_multiple_of(TOGETHER) {
+                    tokio::task::yield_now().await;
+                }
             }
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {

@@ -127,12 +127,16 @@ fn prepare(spec: ListenerSpec, workers: usize) -> Result<Listener, BindError> {
             let plain = Rules::new(path, origins.as_deref(), subprotocols, *deflate);
             rules = Some(plain.resumable(spec.resume.is_some()));
         }
-        Protocol::Quic { .. } => {
-            let listener = Arc::clone(&spec.name);
-            let Some(config) = &spec.tls else { return Err(BindError::NoCertificate { listener }) };
-            let config = quic::server_config(config, &spec.limits);
-            quic = Some(config.map_err(|reason| BindError::Tls { listener, reason })?);
+        Protocol::Quic { .. } => {}
+        Protocol::WebTransport { path, origins, .. } => {
+            rules = Some(Rules::new(path, origins.as_deref(), &[], false));
         }
+    }
+    if spec.protocol.is_quic() {
+        let listener = Arc::clone(&spec.name);
+        let Some(config) = &spec.tls else { return Err(BindError::NoCertificate { listener }) };
+        let config = quic::server_config(config, &spec.limits, &spec.protocol);
+        quic = Some(config.map_err(|reason| BindError::Tls { listener, reason })?);
     }
     let admissions = Admissions::new(&spec.limits);
     Ok(Listener { spec, admissions, tls, quic, rules, workers })
@@ -144,7 +148,7 @@ fn open(
     first: bool,
     shared: bool,
 ) -> io::Result<(Socket, SocketAddr)> {
-    let udp = matches!(protocol, Protocol::Quic { .. });
+    let udp = protocol.is_quic();
     let domain = Domain::for_address(address);
     let socket = RawSocket::new(domain, if udp { Type::DGRAM } else { Type::STREAM }, None)?;
     socket.set_nonblocking(true)?;

@@ -29,7 +29,8 @@ pub(super) fn begin(gate: &Rc<Gate>, stream: TcpStream, peer: SocketAddr, admiss
     }
     let gate = Rc::clone(gate);
     tokio::task::spawn_local(async move {
-        let Err(refused) = shake(&gate, stream, peer, admission).await else { return };
+        let handshakes = gate.local.handshakes();
+        let Err(refused) = handshakes.pace(shake(&gate, stream, peer, admission)).await else { return };
         tracing::debug!(listener = &*gate.spec().name, %peer, reason = refused.label(), "handshake failed");
         gate.refuse(refused);
     });

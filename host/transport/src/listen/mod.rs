@@ -80,6 +80,23 @@ pub enum Protocol {
         /// What messages are.
         kind: Kind,
     },
+    /// WebTransport over HTTP/3 (draft-ietf-webtrans-http3): a connection is a session, and its streams and datagrams are as those of
+    /// QUIC.
+    WebTransport {
+        /// The only path that is a session. A query after it is the client's to add.
+        path: String,
+        /// As for WebSocket.
+        origins: Option<Vec<String>>,
+        /// What messages are.
+        kind: Kind,
+    },
+}
+
+impl Protocol {
+    /// Whether it is spoken over UDP, by QUIC.
+    pub const fn is_quic(&self) -> bool {
+        matches!(self, Self::Quic { .. } | Self::WebTransport { .. })
+    }
 }
 
 /// A listener as all workers share it.
@@ -139,7 +156,7 @@ impl Gate {
         }
     }
 
-    /// The answer to a WebSocket client that is refused for this reason.
+    /// The answer to a client of HTTP that is refused for this reason.
     pub(crate) fn unavailable(&self, reason: CloseReason) -> Unavailable {
         let random = self.local.with(Worker::random);
         Unavailable::new(reason, self.overload.retry(), random)
@@ -212,6 +229,8 @@ impl Share {
     /// The runtime cannot take up a socket: file descriptors or memory are used up.
     pub fn serve(self, local: &Rc<Local>) -> std::io::Result<Serving> {
         let mut endpoints = Vec::new();
+        let watching = Rc::clone(local);
+        tokio::task::spawn_local(async move { watching.watch_waits().await });
         for (listener, socket) in self.sockets {
             let gate = Rc::new(Gate {
                 listener,
@@ -238,18 +257,18 @@ impl Share {
                     });
                 }
                 bind::Socket::Udp(socket) => {
-                    let endpoint = crate::quic::endpoint(&gate.listener, socket)?;
-                    endpoints.push(endpoint.clone());
+                    let door = crate::quic::endpoint(&gate.listener, socket)?;
+                    endpoints.push(door.endpoint.clone());
                     tokio::task::spawn_local(async move {
                         tokio::select! {
                             () = stopped => {}
-                            () = crate::quic::run(&gate, &endpoint) => tracing::error!(
+                            () = crate::quic::run(&gate, &door) => tracing::error!(
                                 listener = &*gate.spec().name,
                                 "the socket broke: this worker has lost its QUIC sessions and accepts no more; restart the gateway"
                             ),
                         }
                         // Connections go on; new ones are refused.
-                        endpoint.set_server_config(None);
+                        door.endpoint.set_server_config(None);
                     });
                 }
             }

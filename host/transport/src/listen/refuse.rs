@@ -31,7 +31,8 @@ pub(super) fn refuse(gate: &Rc<Gate>, stream: TcpStream, peer: SocketAddr, reaso
     let gate = Rc::clone(gate);
     tokio::task::spawn_local(async move {
         // However it goes, it is over.
-        let _ = tokio::time::timeout(PATIENCE, tell(&gate, stream, reason)).await;
+        let handshakes = gate.local.handshakes();
+        let _ = handshakes.pace(tokio::time::timeout(PATIENCE, tell(&gate, stream, reason))).await;
         tracing::debug!(listener = &*gate.spec().name, %peer, reason = reason.label(), "refused");
         gate.told.set(gate.told.get() - 1);
     });

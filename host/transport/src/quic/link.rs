@@ -1,5 +1,7 @@
-//! A QUIC connection as the driver sees it.
+//! A QUIC connection as the driver sees it, whatever is spoken on it.
 
+use super::goodbye::Goodbyes;
+use super::ways::{Next, Ways};
 use crate::drive::{Finished, Input, Link, WriteError};
 use bytes::Bytes;
 use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendDatagramError, SendStream, VarInt};
@@ -17,15 +19,15 @@ use weir_core::{ConnId, End, Kind, Lane, Path, Worker};
 const FINISHED: usize = 16;
 
 /// Its lanes, and what is being waited for.
-pub(crate) struct QuicLink {
+pub(crate) struct QuicLink<W> {
     connection: Connection,
+    ways: W,
     /// In the order in which the client opened them.
     lanes: Vec<QuicLane>,
     /// The lane that is read first next time.
     next: usize,
     /// Whether datagrams and new streams are looked at before the lanes: every other time, so that neither waits for the other.
     others_first: bool,
-    opened: ReusableBoxFuture<'static, Result<(SendStream, RecvStream), ConnectionError>>,
     datagram: ReusableBoxFuture<'static, Result<Bytes, ConnectionError>>,
     datagrams: Decoder,
     framing: Arc<Framing>,
@@ -34,6 +36,7 @@ pub(crate) struct QuicLink {
     limit: usize,
     finished: VecDeque<SendStream>,
     delivered: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    goodbyes: Arc<Goodbyes>,
 }
 
 /// A stream that the client opened. It leaves when both sides are done.
@@ -46,12 +49,19 @@ struct QuicLane {
     decoder: Decoder,
 }
 
-impl QuicLink {
-    pub(crate) fn new(connection: Connection, framing: Arc<Framing>, kind: Kind, limit: usize) -> Self {
+impl<W: Ways> QuicLink<W> {
+    pub(crate) fn new(
+        connection: Connection,
+        ways: W,
+        framing: Arc<Framing>,
+        kind: Kind,
+        limit: usize,
+        goodbyes: Arc<Goodbyes>,
+    ) -> Self {
         Self {
-            opened: ReusableBoxFuture::new(open(connection.clone())),
             datagram: ReusableBoxFuture::new(datagram(connection.clone())),
             connection,
+            ways,
             lanes: Vec::new(),
             next: 0,
             others_first: false,
@@ -61,6 +71,7 @@ impl QuicLink {
             limit,
             finished: VecDeque::new(),
             delivered: None,
+            goodbyes,
         }
     }
 
@@ -96,12 +107,17 @@ impl QuicLink {
     }
 
     fn poll_datagram(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Input> {
-        // An error is the connection's: said when nothing is left to be read.
-        let Ok(received) = ready!(self.datagram.poll(cx)) else {
-            self.datagram.set(std::future::pending());
-            return Poll::Pending;
+        let received = loop {
+            // An error is the connection's: said when nothing is left to be read.
+            let Ok(received) = ready!(self.datagram.poll(cx)) else {
+                self.datagram.set(std::future::pending());
+                return Poll::Pending;
+            };
+            self.datagram.set(datagram(self.connection.clone()));
+            if let Some(payload) = self.ways.payload(received) {
+                break payload;
+            }
         };
-        self.datagram.set(datagram(self.connection.clone()));
         if received.len() > self.limit.min(buffer.len()) {
             let error = WireError::TooLong { claimed: received.len() as u64, limit: self.limit };
             return Poll::Ready(Input::Broken(error));
@@ -111,11 +127,9 @@ impl QuicLink {
     }
 
     fn poll_opened(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Input>> {
-        let opened = ready!(self.opened.poll(cx));
-        self.opened.set(open(self.connection.clone()));
-        let (send, recv) = match opened {
-            Ok(streams) => streams,
-            Err(error) => return Poll::Ready(ended(error)),
+        let (send, recv) = match ready!(self.ways.poll_next(cx)) {
+            Next::Opened(send, recv) => (send, recv),
+            Next::Ended(input) => return Poll::Ready(input),
         };
         let lane = Lane(VarInt::from(recv.id()).into_inner());
         let decoder = Decoder::framed(&self.framing, self.kind);
@@ -123,7 +137,7 @@ impl QuicLink {
         Poll::Ready(Ok(Input::LaneOpened(lane)))
     }
 
-    /// Finishes all lanes; completes when the client has everything that was written on them.
+    /// Finishes all lanes; completes when the client has everything that was written on them, and may be told of the end.
     fn deliver(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         for at in 0..self.lanes.len() {
             if let Some(send) = self.lanes[at].send.take() {
@@ -131,10 +145,14 @@ impl QuicLink {
             }
         }
         let finished = std::mem::take(&mut self.finished);
+        let turn = self.goodbyes.next();
         Box::pin(async move {
             for stream in &finished {
                 // Acknowledged, or not wanted, or lost: there is nothing to be done about either.
                 let _ = stream.stopped().await;
+            }
+            if let Some(turn) = turn {
+                tokio::time::sleep_until(turn).await;
             }
         })
     }
@@ -150,7 +168,7 @@ impl QuicLink {
     }
 }
 
-impl Link for QuicLink {
+impl<W: Ways> Link for QuicLink<W> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<Input>> {
         self.others_first = !self.others_first;
         if self.others_first {
@@ -223,7 +241,8 @@ impl Link for QuicLink {
 
     fn poll_send(&mut self, _: &mut Context<'_>, datagram: Bytes) -> Poll<Result<usize, WriteError>> {
         let length = datagram.len();
-        if length > self.connection.datagram_send_buffer_space() {
+        let datagram = self.ways.datagram(datagram);
+        if datagram.len() > self.connection.datagram_send_buffer_space() {
             // quinn would make room by dropping what waits already, without a word.
             return Poll::Ready(Err(WriteError::Full));
         }
@@ -271,37 +290,20 @@ impl Link for QuicLink {
         Poll::Ready(Ok(Finished::Delivered))
     }
 
-    fn close(&mut self, _: &mut Context<'_>, end: &End) {
-        self.connection.close(VarInt::from(end.said.code), end.said.reason.as_bytes());
+    fn going(&mut self, cx: &mut Context<'_>) {
+        self.ways.going(cx);
     }
-}
 
-async fn open(connection: Connection) -> Result<(SendStream, RecvStream), ConnectionError> {
-    connection.accept_bi().await
+    fn close(&mut self, _: &mut Context<'_>, end: &End) {
+        self.ways.close(&self.connection, end);
+    }
 }
 
 async fn datagram(connection: Connection) -> Result<Bytes, ConnectionError> {
     connection.read_datagram().await
 }
 
-/// How the client ended the connection.
-fn ended(error: ConnectionError) -> io::Result<Input> {
-    match error {
-        ConnectionError::ApplicationClosed(close) => {
-            let code = u16::try_from(close.error_code.into_inner()).ok().filter(|code| *code != 0);
-            let said = code.map(|code| (code, String::from_utf8_lossy(&close.reason).into()));
-            Ok(Input::Closed(said))
-        }
-        // RFC 9000, section 20.1: 0 is no error.
-        ConnectionError::ConnectionClosed(close) if u64::from(close.error_code) == 0 => {
-            Ok(Input::Closed(None))
-        }
-        ConnectionError::TimedOut => Err(io::ErrorKind::TimedOut.into()),
-        _ => Err(io::ErrorKind::ConnectionReset.into()),
-    }
-}
-
-impl std::fmt::Debug for QuicLink {
+impl<W> std::fmt::Debug for QuicLink<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("QuicLink").finish_non_exhaustive()
     }

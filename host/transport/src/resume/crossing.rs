@@ -5,7 +5,7 @@
 
 use crate::drive::{Link, StreamLink};
 use crate::local::Local;
-use crate::quic::QuicLink;
+use crate::quic::{QuicLink, Ways};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -74,7 +74,7 @@ impl<S: MobileStream> Mobile for StreamLink<S> {
     }
 }
 
-impl Mobile for QuicLink {
+impl<W: Ways> Mobile for QuicLink<W> {
     type Cargo = Self;
 
     /// The endpoint stays where it is: this end of the connection can be anywhere.

@@ -18,6 +18,7 @@ use weir_core::CloseReason;
 
 /// Application protocols (RFC 7301).
 pub(crate) const HTTP: &[u8] = b"http/1.1";
+pub(crate) const HTTP3: &[u8] = b"h3";
 pub(crate) const WEIR: &[u8] = b"weir/1";
 
 /// Named rather than installed for the process: what else is in the process chooses its own.

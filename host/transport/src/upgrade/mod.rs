@@ -1,10 +1,12 @@
-//! The HTTP side of WebSocket (RFC 6455, section 4.2): hyper reads the request and writes the answer, and lets the stream go.
+//! The HTTP side of WebSocket (RFC 6455, section 4.2): hyper reads the request and writes the answer, and lets the stream go. The
+//! rules for who may come are those of WebTransport too.
 
+mod connect;
 mod origin;
 mod rules;
 mod unavailable;
 
-pub(crate) use rules::Rules;
+pub(crate) use rules::{Refusal, Rules};
 pub(crate) use unavailable::Unavailable;
 
 use bytes::Bytes;
@@ -13,7 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rules::{Agreement, Refusal};
+use rules::Agreement;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{poll_fn, ready};

@@ -30,14 +30,14 @@ pub(super) struct Agreement {
 
 /// Why not, for a person.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) text: &'static str,
     pub(super) headers: &'static [(HeaderName, &'static str)],
 }
 
 impl Refusal {
-    const fn new(status: StatusCode, text: &'static str) -> Self {
+    pub(super) const fn new(status: StatusCode, text: &'static str) -> Self {
         Self { status, text, headers: &[] }
     }
 }
@@ -64,7 +64,7 @@ const OLD_HTTP: Refusal = Refusal::new(StatusCode::BAD_REQUEST, "A WebSocket nee
 const NO_HOST: Refusal = Refusal::new(StatusCode::BAD_REQUEST, "The request has no Host, or more than one.");
 const BAD_KEY: Refusal =
     Refusal::new(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key must be there once: 16 random bytes in base64.");
-const WRONG_ORIGIN: Refusal = Refusal::new(
+pub(super) const WRONG_ORIGIN: Refusal = Refusal::new(
     StatusCode::FORBIDDEN,
     "Pages of this origin may not connect. The listener's `origins` say which may.",
 );
@@ -93,7 +93,7 @@ impl Rules {
     /// Agrees, or says why not.
     pub(super) fn judge<B>(&self, request: &Request<B>) -> Result<Agreement, Refusal> {
         let headers = request.headers();
-        if request.uri().path() != &*self.path {
+        if !self.is_path(request.uri().path()) {
             return Err(NO_SUCH_PATH);
         }
         if request.method() != Method::GET {
@@ -124,12 +124,20 @@ impl Rules {
         Ok(Agreement { accept, subprotocol, hello, deflate: self.deflate(headers) })
     }
 
+    pub(super) fn is_path(&self, path: &str) -> bool {
+        path == &*self.path
+    }
+
     /// A client that is no browser sends no origin, and none of somebody else's cookies.
+    pub(super) fn allow<'a>(&self, mut origins: impl Iterator<Item = &'a str>, host: &str) -> bool {
+        origins.all(|origin| self.origins.allow(origin, host))
+    }
+
     fn allows_origin(&self, headers: &HeaderMap, host: &str) -> bool {
-        headers
-            .get_all(header::ORIGIN)
-            .iter()
-            .all(|origin| origin.to_str().is_ok_and(|origin| self.origins.allow(origin, host)))
+        // What is no text is no page's origin.
+        let origins =
+            headers.get_all(header::ORIGIN).iter().map(|origin| origin.to_str().unwrap_or_default());
+        self.allow(origins, host)
     }
 
     /// The first that the client wants and the listener has (section 4.2.2: or none, and the client decides).

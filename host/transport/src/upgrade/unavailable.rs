@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Response, StatusCode, header};
 use std::time::Duration;
+use weir_codec::http3;
 use weir_core::CloseReason;
 
 /// Why a client is not let in now, and when to ask again.
@@ -29,6 +30,14 @@ impl Unavailable {
             response.headers_mut().insert(header::RETRY_AFTER, self.wait.into());
         }
         response
+    }
+
+    /// The same over HTTP/3.
+    pub(crate) fn http3(&self) -> Vec<u8> {
+        let (_, text) = self.reason.close();
+        let wait = self.wait.to_string();
+        let headers: &[_] = if self.wait > 0 { &[("retry-after", &*wait)] } else { &[] };
+        http3::response(StatusCode::SERVICE_UNAVAILABLE.as_u16(), headers, text)
     }
 }
 

@@ -72,6 +72,12 @@ impl Entrance {
         entrance
     }
 
+    pub(crate) fn webtransport() -> Self {
+        let (path, origins) = ("/wt".to_owned(), None);
+        let protocol = Protocol::WebTransport { path, origins, kind: Kind::Binary };
+        Self { protocol, ..Self::quic() }
+    }
+
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Limits)) -> Self {
         change(&mut self.limits);
         self
@@ -100,6 +106,7 @@ impl Gateway {
                 Protocol::Tcp { .. } => Transport::Tcp,
                 Protocol::WebSocket { .. } => Transport::WebSocket,
                 Protocol::Quic { .. } => Transport::Quic,
+                Protocol::WebTransport { .. } => Transport::WebTransport,
             };
             snapshot.listeners.push(ListenerPolicy {
                 conflate: None,

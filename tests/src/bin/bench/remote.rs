@@ -44,7 +44,19 @@ impl Remote {
     /// Starts one whose clients connect to these addresses in turn.
     pub(crate) fn start(addresses: &[SocketAddr]) -> Self {
         let own = std::env::current_exe().expect("the path of this program");
-        let mut child = Command::new(own)
+        Self::run(Command::new(own), addresses)
+    }
+
+    /// The same, which gives way to whoever else wants its core: honest clients are measured there.
+    pub(crate) fn attackers(addresses: &[SocketAddr]) -> Self {
+        let own = std::env::current_exe().expect("the path of this program");
+        let mut command = Command::new("nice");
+        command.args(["-n", "19"]).arg(own);
+        Self::run(command, addresses)
+    }
+
+    fn run(mut command: Command, addresses: &[SocketAddr]) -> Self {
+        let mut child = command
             .arg(ROLE)
             .args(addresses.iter().map(SocketAddr::to_string))
             .stdin(Stdio::piped())

@@ -6,6 +6,7 @@ use crate::report::heading;
 use crate::{gateway, setting};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use weir_tests::Metrics;
 use weir_tests::herd::Herd;
 use weir_tests::process::{Cpu, Memory};
 
@@ -23,6 +24,15 @@ const LOOK: Duration = Duration::from_millis(50);
 /// A storm that lasts longer has not been recovered from.
 const LONGEST: Duration = Duration::from_mins(2);
 
+/// What 99 of 100 of a kind waited at most for their turns, since an earlier scrape.
+fn waited(metrics: &Metrics, earlier: &Metrics, kind: &str) -> String {
+    let waited = metrics.quantile("worker_wait", &[("kind", kind)], 0.99, earlier);
+    waited.map_or_else(
+        || "longer than is counted".to_owned(),
+        |waited| format!("{:.2} ms", waited.as_secs_f64() * 1e3),
+    )
+}
+
 pub(crate) fn run() {
     let rate = setting("STORM_RATE", RATE.into());
     heading(&format!(
@@ -36,13 +46,14 @@ pub(crate) fn run() {
     // Ports that were just left are not free at once.
     let port = gateway.address("storm").port();
     let addresses: Vec<_> = (1..=4).map(|host| SocketAddr::from(([127, 0, 0, host], port))).collect();
-    let mut storm = Remote::start(&addresses);
+    let mut storm = Remote::attackers(&addresses);
     let mut honest = Herd::new(vec![gateway.address("honest")]);
     honest.grow(HONEST, HONEST);
     storm.ask(&format!("grow {CLIENTS} 64"));
     honest.beat(EVERY, BEFORE);
     let (calm, before, cpu) = (honest.forget(), Memory::of(gateway.pid()), Cpu::of(gateway.pid()));
 
+    let calmly = gateway.metrics();
     let opened = |gateway: &weir_tests::Gateway| gateway.metrics().sum("sessions_opened", &[]);
     let (begun, first) = (Instant::now(), opened(&gateway));
     storm.order(&format!("storm {CLIENTS}"));
@@ -73,6 +84,7 @@ pub(crate) fn run() {
          {} attempts failed and were repeated; {} ran out of time for the gateway\n  \
          memory: {:.1} MiB before, {:.1} MiB at most, {:.1} MiB twelve seconds after\n  \
          CPU time of the gateway: {:.0} µs a client, its end and its return\n  \
+         in the worker sessions waited {} at most, 99 of 100; connections that ended {}, handshakes {}\n  \
          {HONEST} honest clients: p99 {:.2} ms before and {:.2} ms meanwhile ({:.1} times), the longest {:.1} ms; {} were cut off",
         report.took as f64 / 1e3,
         CLIENTS as f64 / rate as f64,
@@ -82,6 +94,9 @@ pub(crate) fn run() {
         mebibytes(peak),
         mebibytes(Memory::of(gateway.pid()).resident),
         spent.used.as_secs_f64() * 1e6 / CLIENTS as f64,
+        waited(&metrics, &calmly, "sockets"),
+        waited(&metrics, &calmly, "ends"),
+        waited(&metrics, &calmly, "handshakes"),
         calm.quantile(0.99).as_secs_f64() * 1e3,
         stormy.quantile(0.99).as_secs_f64() * 1e3,
         stormy.quantile(0.99).as_secs_f64() / calm.quantile(0.99).as_secs_f64(),

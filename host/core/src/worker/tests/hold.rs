@@ -254,3 +254,26 @@ fn a_line_is_bounded_like_a_queue() {
     assert!(stats.outbound.dropped.of(DropReason::QueueFull).value() > 1980);
     bench.worker.lost(id);
 }
+
+#[test]
+fn a_binding_holds_no_more_than_it_may() {
+    for (on_failure, received) in [(OnFailure::Open, "h2"), (OnFailure::Closed, "")] {
+        // Two sessions: each is held back by its own message.
+        let mut link = holder().on_failure(on_failure).link(0);
+        link.max_held = 2 + size_of::<crate::conn::Waiting>();
+        let stats = link.stats.clone();
+        let mut bench = echo(vec![link]);
+        let (first, second) = (bench.open(0), bench.open(0));
+        bench.say(first, "h1");
+        assert_eq!(bench.stats.listeners[0].inbound.held.value(), 1);
+        bench.say(second, "h2");
+        assert_eq!(bench.take(second), received);
+        assert_eq!(stats[0].failure(FailureCause::Held).value(), 1);
+        assert_eq!(bench.stats.listeners[0].inbound.held.value(), 1, "the first is held as before");
+        // What it lets go makes room.
+        bench.worker.lost(first);
+        bench.worker.check_invariants();
+        bench.say(second, "h3");
+        assert_eq!(bench.stats.listeners[0].inbound.held.value(), 1);
+    }
+}

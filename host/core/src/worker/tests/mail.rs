@@ -149,7 +149,8 @@ fn what_a_full_mailbox_does_not_take_is_counted() {
     let there = open(&mut other);
     let id = bench.open(0);
     let join = Effect::Join { session: there, group: "room".into() };
-    other.deliver(vec![crate::Mail(crate::mail::Letter::Effect { binding: BindingId(0), effect: join })]);
+    let by = crate::GenerationId { binding: BindingId(0), generation: 1 };
+    other.deliver(vec![crate::Mail(crate::mail::Letter::Effect { by, effect: join })]);
     for _ in 0..4 {
         bench.say(id, "x");
     }
