@@ -19,6 +19,7 @@ mod drain;
 mod effects;
 mod effort;
 mod ends;
+mod foresee;
 mod foresight;
 mod heartbeat;
 mod hold;

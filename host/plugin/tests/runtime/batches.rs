@@ -68,6 +68,14 @@ fn several_are_answered_as_one_by_one() {
 }
 
 #[test]
+fn an_answer_that_waits_somewhere_keeps_only_itself() {
+    for verdict in batch().together(&["reply one", "reply two", "cluster alpha"]).unwrap() {
+        let Verdict::Forward(forwarding) = verdict else { panic!("{verdict:?}") };
+        assert!(forwarding.payload.is_none_or(|payload| payload.is_unique()));
+    }
+}
+
+#[test]
 fn a_drop_is_counted_when_it_is_needed() {
     let mut plugin = batch();
     let verdicts = plugin.together(&["drop spam", "drop spam", "drop eel"]).unwrap();

@@ -120,7 +120,9 @@ impl Converter<'_> {
         self.0.answer_begins();
         Ok(match answer {
             Answer::Forward(place, payload) => {
+                // A view would keep all the answers for as long as one of them waits somewhere, whose own length is what counts there.
                 let payload = payload.map(|payload| self.payload(payload, text)).transpose()?;
+                let payload = payload.map(|payload| Bytes::copy_from_slice(&payload));
                 let route = match place {
                     None => None,
                     Some(Place::Cluster(name)) => Some(Target::Cluster(self.name(name.as_str())?)),
