@@ -167,16 +167,24 @@ impl StateStore {
         }
     }
 
-    /// Keeps a plugin file, so that it can serve again after a restart; drops those that neither `needed` nor a record names.
-    pub(crate) fn keep_module(&self, digest: Digest, bytes: &[u8], needed: &BTreeSet<Digest>) {
+    /// Keeps a plugin file, so that it can serve again after a restart.
+    pub(crate) fn keep_module(&self, digest: Digest, bytes: &[u8]) {
         let Some(dir) = self.written_to() else { return };
         let modules = dir.join(MODULES);
-        let done = self.prune(&modules, needed).and_then(|()| {
-            let path = modules.join(format!("{digest}.wasm"));
-            if path.is_file() { Ok(()) } else { write(&path, bytes) }
-        });
-        if let Err(error) = done {
+        let path = modules.join(format!("{digest}.wasm"));
+        if !path.is_file()
+            && let Err(error) = write(&path, bytes)
+        {
             tracing::warn!(dir = %modules.display(), "a plugin file cannot be kept: {error}; it cannot be gone back to after a restart");
+        }
+    }
+
+    /// Drops the files that neither `needed` nor a record names.
+    pub(crate) fn prune_modules(&self, needed: &BTreeSet<Digest>) {
+        let Some(dir) = self.written_to() else { return };
+        let modules = dir.join(MODULES);
+        if let Err(error) = self.prune(&modules, needed) {
+            tracing::warn!(dir = %modules.display(), "plugin files that nobody needs cannot be removed: {error}");
         }
     }
 
@@ -309,10 +317,12 @@ mod tests {
         let store = StateStore::open(dir.path()).unwrap();
         let [one, two, three] = [b"one", b"two", b"333"].map(|bytes| Digest::of(bytes));
         let good = |digest: Digest| Good { file: digest.to_string().into(), config: serde_json::Value::Null };
-        store.keep_module(one, b"one", &[one].into());
+        store.keep_module(one, b"one");
         store.change("a", |record| record.good = Some(good(one)));
-        store.keep_module(two, b"two", &[two].into());
-        store.keep_module(three, b"333", &[three].into());
+        store.keep_module(two, b"two");
+        store.keep_module(three, b"333");
+        assert_eq!(store.module(&good(two), 100).unwrap(), b"two");
+        store.prune_modules(&[three].into());
         assert_eq!(store.module(&good(one), 100).unwrap(), b"one");
         assert_eq!(store.module(&good(three), 100).unwrap(), b"333");
         assert_eq!(store.module(&good(two), 100), None, "nobody needs it");

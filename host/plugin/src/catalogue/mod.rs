@@ -126,7 +126,7 @@ impl Catalogue {
         let outcomes: Vec<_> = specs.iter().map(|spec| self.offer_one(file, digest, bytes, spec)).collect();
         let serves = |outcome: &Outcome| matches!(outcome.change, Change::Swapped(_) | Change::Trying { .. });
         if outcomes.iter().any(serves) {
-            self.state.keep_module(digest, bytes, &self.needed());
+            self.state.prune_modules(&self.needed());
         }
         outcomes
     }
@@ -159,6 +159,10 @@ impl Catalogue {
             return outcome;
         }
         let prepared = self.runtime.prepare(bytes, spec, &store);
+        if prepared.is_ok() {
+            // Before it serves: writing takes its time, and what is said to serve is to serve at once.
+            self.state.keep_module(digest, bytes);
+        }
         self.settle(file, digest, spec, prepared)
     }
 

@@ -1,55 +1,120 @@
 //! What a message costs among few sessions and among many: those that talk while the others are idle, and where all talk.
 
-use crate::echo::{Slice, slice};
+use crate::echo::slice;
 use crate::fleet::{Fleet, Wire};
 use crate::report::{heading, light, median, range};
 use crate::{gateway, setting};
 use std::net::SocketAddr;
 use std::time::Duration;
+use weir_tests::Gateway;
 
 /// Sessions. More would need more than the 20,000 open files that some systems give a process.
 const COUNTS: [usize; 4] = [100, 1_000, 10_000, 18_000];
 /// By how much a message may be dearer among the most of them than among the fewest.
 const BAR: f64 = 1.15;
+const WIRE: Wire = Wire::WebSocket;
 
 pub(crate) fn run() {
     heading(
         "What a message costs among many sessions: CPU time of the gateway, WebSocket echo, 64 bytes, one in flight each",
     );
     println!(
-        "{:>9} {:>22} {:>17} {:>22} {:>17}  bar",
-        "sessions", "100 talk, µs (range)", "against 100 alone", "all talk, µs (range)", "against the 100"
+        "the 100 alone are those of a second gateway on the same core, a slice of theirs beside each slice"
     );
-    let wire = Wire::WebSocket;
-    let gateway = gateway(&format!(
-        "[[listener]]\nname = \"all\"\nbind = \"0.0.0.0:0\"\nroute = \"echo\"\nchain = []\n{}\n\
-         [listener.limits]\naccept_rate = 100_000\nidle_timeout = \"20m\"\nping_interval = \"0s\"\n",
-        wire.config()
-    ));
-    let port = gateway.address("all").port();
-    let addresses: Vec<SocketAddr> =
-        (1..=8).map(|host| SocketAddr::from(([127, 0, 0, host], port))).collect();
+    println!(
+        "{:>9} {:>14} {:>22} {:>26} {:>22} {:>20}  bar",
+        "sessions",
+        "100 alone, µs",
+        "100 talk, µs (range)",
+        "against alone (range)",
+        "all talk, µs (range)",
+        "against the 100"
+    );
     let few = COUNTS[0];
-    let mut talking = Fleet::connect(wire, addresses[0], few, 1, &[b'm'; 64]);
-    let mut others = Fleet::connect(wire, addresses[0], 0, 1, &[b'm'; 64]);
-    let alone = median(costs(gateway.pid(), &mut talking, None).0);
+    let (quiet, crowded) = (Place::new(), Place::new());
+    let mut alone = quiet.connect(few);
+    let mut talking = crowded.connect(few);
+    let mut others = crowded.connect(0);
     for count in COUNTS {
-        others.grow(wire, &addresses, count - few);
-        let all = (others.len() > 0).then_some(&mut others);
-        let (hundred, all) = costs(gateway.pid(), &mut talking, all);
-        let middle = median(hundred.clone());
-        let (low, high) = range(&hundred);
-        let ratio = middle / alone;
-        let (of_all, against) = if all.is_empty() {
-            ("–".to_owned(), "–".to_owned())
-        } else {
-            let (low, high) = range(&all);
-            let of_all = median(all);
-            (format!("{of_all:.2} ({low:.2}–{high:.2})"), format!("{:.2}", of_all / middle))
+        others.grow(WIRE, &crowded.addresses, count - few);
+        let mut costs = Costs::default();
+        for round in 0..=setting("BENCH_PAIRS", 7) {
+            let at = |place: &Place, fleet: &mut Fleet| {
+                slice(place.gateway.pid(), fleet, Duration::from_millis(setting("BENCH_MS", 400))).cost
+            };
+            // Which is first changes, so that neither always follows the other.
+            let (one, two) = if round % 2 == 0 {
+                let one = at(&quiet, &mut alone);
+                (one, at(&crowded, &mut talking))
+            } else {
+                let two = at(&crowded, &mut talking);
+                (at(&quiet, &mut alone), two)
+            };
+            let all = (others.len() > 0).then(|| at(&crowded, &mut others));
+            // The first of each warms up.
+            if round > 0 {
+                costs.alone.push(one);
+                costs.talking.push(two);
+                costs.ratios.push(two / one);
+                costs.all.extend(all);
+                costs.of_all.extend(all.map(|all| all / two));
+            }
+        }
+        costs.print(count);
+    }
+}
+
+/// A gateway, and where it listens: one address has too few ports for all.
+struct Place {
+    gateway: Gateway,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Place {
+    fn new() -> Self {
+        // Nothing is closed because descriptors run short, as most of them do here.
+        let gateway = gateway(&format!(
+            "[overload]\nenabled = false\n[[listener]]\nname = \"all\"\nbind = \"0.0.0.0:0\"\nroute = \"echo\"\nchain = []\n{}\n\
+             [listener.limits]\naccept_rate = 100_000\nidle_timeout = \"20m\"\nping_interval = \"0s\"\n",
+            WIRE.config()
+        ));
+        let port = gateway.address("all").port();
+        let addresses = (1..=8).map(|host| SocketAddr::from(([127, 0, 0, host], port))).collect();
+        Self { gateway, addresses }
+    }
+
+    fn connect(&self, count: usize) -> Fleet {
+        Fleet::connect(WIRE, self.addresses[0], count, 1, &[b'm'; 64])
+    }
+}
+
+/// Of each slice; a ratio is that of two neighbours.
+#[derive(Default)]
+struct Costs {
+    alone: Vec<f64>,
+    talking: Vec<f64>,
+    ratios: Vec<f64>,
+    all: Vec<f64>,
+    of_all: Vec<f64>,
+}
+
+impl Costs {
+    fn print(self, count: usize) {
+        let shown = |values: &[f64]| match values {
+            [] => "–".to_owned(),
+            _ => {
+                let (low, high) = range(values);
+                format!("{:.2} ({low:.2}–{high:.2})", median(values.to_vec()))
+            }
         };
+        let ratio = median(self.ratios.clone());
         println!(
-            "{count:>9} {:>22} {ratio:>17.2} {of_all:>22} {against:>17}  {}",
-            format!("{middle:.2} ({low:.2}–{high:.2})"),
+            "{count:>9} {:>14.2} {:>22} {:>26} {:>22} {:>20}  {}",
+            median(self.alone),
+            shown(&self.talking),
+            shown(&self.ratios),
+            shown(&self.all),
+            shown(&self.of_all),
             if count == COUNTS[COUNTS.len() - 1] {
                 format!("{BAR}: {}", light(ratio <= BAR))
             } else {
@@ -57,24 +122,4 @@ pub(crate) fn run() {
             }
         );
     }
-    drop(others);
-    gateway.settle("the others leave", |metrics| metrics.sum("sessions", &[]) == few as u64);
-    let again = median(costs(gateway.pid(), &mut talking, None).0);
-    println!("{:>9} the 100 alone again: {again:.2} µs, {:.2} of what it was", "", again / alone);
-}
-
-/// Slices in turn: of the hundred, and of the others if there are any.
-fn costs(pid: u32, talking: &mut Fleet, mut others: Option<&mut Fleet>) -> (Vec<f64>, Vec<f64>) {
-    let time = Duration::from_millis(setting("BENCH_MS", 400));
-    let (mut hundred, mut all) = (Vec::new(), Vec::new());
-    for round in 0..=setting("BENCH_PAIRS", 7) {
-        let Slice { cost, .. } = slice(pid, talking, time);
-        let other = others.as_mut().map(|others| slice(pid, others, time).cost);
-        // The first of each warms up.
-        if round > 0 {
-            hundred.push(cost);
-            all.extend(other);
-        }
-    }
-    (hundred, all)
 }
