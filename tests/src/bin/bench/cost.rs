@@ -1,6 +1,6 @@
 //! What a message costs among few sessions and among many: those that talk while the others are idle, and where all talk.
 
-use crate::echo::slice;
+use crate::echo::{Slice, slice};
 use crate::fleet::{Fleet, Wire};
 use crate::report::{heading, light, median, range};
 use crate::{gateway, setting};
@@ -40,7 +40,7 @@ pub(crate) fn run() {
         let mut costs = Costs::default();
         for round in 0..=setting("BENCH_PAIRS", 7) {
             let at = |place: &Place, fleet: &mut Fleet| {
-                slice(place.gateway.pid(), fleet, Duration::from_millis(setting("BENCH_MS", 400))).cost
+                slice(place.gateway.pid(), fleet, Duration::from_millis(setting("BENCH_MS", 400)))
             };
             // Which is first changes, so that neither always follows the other.
             let (one, two) = if round % 2 == 0 {
@@ -53,11 +53,15 @@ pub(crate) fn run() {
             let all = (others.len() > 0).then(|| at(&crowded, &mut others));
             // The first of each warms up.
             if round > 0 {
-                costs.alone.push(one);
-                costs.talking.push(two);
-                costs.ratios.push(two / one);
-                costs.all.extend(all);
-                costs.of_all.extend(all.map(|all| all / two));
+                costs.alone.push(one.cost);
+                costs.talking.push(two.cost);
+                costs.ratios.push(two.cost / one.cost);
+                if let Some(all) = all {
+                    costs.all.push(all.cost);
+                    costs.of_all.push(all.cost / two.cost);
+                    costs.added.push(all.cost - two.cost);
+                    costs.added_in_kernel.push(in_kernel(&all) - in_kernel(&two));
+                }
             }
         }
         costs.print(count);
@@ -96,6 +100,13 @@ struct Costs {
     ratios: Vec<f64>,
     all: Vec<f64>,
     of_all: Vec<f64>,
+    /// What a message costs more where all talk, and how much of that is the kernel's, µs.
+    added: Vec<f64>,
+    added_in_kernel: Vec<f64>,
+}
+
+fn in_kernel(slice: &Slice) -> f64 {
+    slice.cost * slice.system
 }
 
 impl Costs {
@@ -121,5 +132,13 @@ impl Costs {
                 String::new()
             }
         );
+        if !self.added.is_empty() {
+            println!(
+                "{:>9} where all talk a message costs {:.2} µs more, {:.2} of them in the kernel",
+                "",
+                median(self.added),
+                median(self.added_in_kernel)
+            );
+        }
     }
 }

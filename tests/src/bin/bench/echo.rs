@@ -22,7 +22,7 @@ pub(crate) struct Slice {
     pub(crate) busy: f64,
     /// The same of this process.
     pub(crate) own_busy: f64,
-    system: f64,
+    pub(crate) system: f64,
 }
 
 /// Both sides of a comparison, slice by slice.
