@@ -623,6 +623,7 @@ impl World {
         self.foretell();
         self.seen.lock().unwrap().compare(&self.stats);
         self.script.check_verdicts();
+        assert!(self.plan.sessions < 1_000 || self.script.batches() > 100, "few were asked for several");
         drop(gossip);
         self.print();
     }
