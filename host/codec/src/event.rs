@@ -28,6 +28,10 @@ impl Payload<'_> {
             Self::Owned(bytes) => bytes,
         }
     }
+
+    pub(crate) fn into_owned(self) -> Payload<'static> {
+        Payload::Owned(self.into_bytes())
+    }
 }
 
 impl std::ops::Deref for Payload<'_> {
@@ -59,6 +63,19 @@ pub enum Event<'a> {
     Pong(Payload<'a>),
     /// RFC 6455, section 5.5.1: code and reason, if the frame had them. Nothing that follows is decoded.
     Close(Option<(u16, Box<str>)>),
+}
+
+impl Event<'_> {
+    /// The same, as it can be kept.
+    pub fn into_owned(self) -> Event<'static> {
+        match self {
+            Self::Message { kind, payload } => Event::Message { kind, payload: payload.into_owned() },
+            Self::Compressed(message) => Event::Compressed(message.into_owned()),
+            Self::Ping(payload) => Event::Ping(payload.into_owned()),
+            Self::Pong(payload) => Event::Pong(payload.into_owned()),
+            Self::Close(said) => Event::Close(said),
+        }
+    }
 }
 
 /// What [`Decoder::decode`](crate::Decoder::decode) made of the bytes it was offered.

@@ -39,7 +39,7 @@ pub use listener::{ChainSpec, Listener, Pointer, Protocol, Resume, RouteSpec, Tl
 pub use load::{load, sidecar};
 pub use offload::Placement;
 pub use overload::{MemoryLimit, Overload, Steps};
-pub use plugin::{Binding, Cache, PluginSettings, Plugins};
+pub use plugin::{Binding, Cache, PluginSettings, Plugins, When};
 pub use rollout::{Pin, Rollback, Rollout};
 pub use schema::schema;
 pub use tap::Tap;

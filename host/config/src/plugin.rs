@@ -1,5 +1,6 @@
 //! Validated plugin settings.
 
+use crate::listener::Pointer;
 use crate::offload::Placement;
 use crate::rollout::{Pin, Rollback, Rollout};
 use crate::words::Grant;
@@ -7,7 +8,7 @@ use minisign_verify::PublicKey;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
-use weir_core::OnFailure;
+use weir_core::{Direction, Kind, OnFailure};
 
 /// Where plugins come from.
 #[derive(Clone, Debug)]
@@ -106,6 +107,27 @@ pub struct PluginSettings {
     pub quarantine: u32,
     /// Where it is called.
     pub placement: Placement,
+    /// Which messages it is called for; `None`: for all of the plugin's directions.
+    pub when: Option<When>,
+}
+
+/// What a message must be like for a plugin to be called for it; all of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct When {
+    /// `None`: of either kind.
+    pub kind: Option<Kind>,
+    /// `None`: of either direction.
+    pub direction: Option<Direction>,
+    /// The least and the most bytes of its payload.
+    pub size: [usize; 2],
+    /// Listeners of its session, each of which is there; empty: any.
+    pub listeners: Vec<String>,
+    /// What attributes its session has, name and value.
+    pub attributes: Vec<(String, String)>,
+    /// How its payload begins.
+    pub prefix: String,
+    /// What its payload, which is JSON, has where: a text, a number or a truth.
+    pub json: Vec<(Pointer, serde_json::Value)>,
 }
 
 impl Default for PluginSettings {
@@ -133,6 +155,7 @@ impl Default for PluginSettings {
             renew_calls: 10_000_000,
             quarantine: 8,
             placement: Placement::default(),
+            when: None,
         }
     }
 }

@@ -4,11 +4,13 @@ mod offload;
 mod overload;
 mod rollout;
 mod tap;
+mod when;
 
 pub(crate) use offload::Offload;
 pub(crate) use overload::Overload;
 pub(crate) use rollout::{Rollback, RolloutValue};
 pub(crate) use tap::Tap;
+pub(crate) use when::When;
 
 use crate::field::{Chain, Field, List};
 use crate::json::Json;
@@ -279,6 +281,9 @@ pub(crate) struct Plugin {
     pub(crate) placement: Field<PlacementWord>,
     /// The threads of a plugin with `placement = "offload"`.
     pub(crate) offload: Offload,
+    /// Which messages it is called for; all of this must hold. Left out: for all of the plugin's directions.
+    #[schemars(with = "When")]
+    pub(crate) when: Option<Spanned<When>>,
 }
 
 /// The file beside a plugin of an automatic chain (`10-auth.toml` beside `10-auth.wasm`): the keys of a `[[plugin]]` table, without
@@ -338,6 +343,9 @@ pub(crate) struct Settings {
     pub(crate) placement: Field<PlacementWord>,
     /// The threads of a plugin with `placement = "offload"`.
     pub(crate) offload: Offload,
+    /// Which messages it is called for; all of this must hold. Left out: for all of the plugin's directions.
+    #[schemars(with = "When")]
+    pub(crate) when: Option<Spanned<When>>,
 }
 
 /// A bound address and how its bytes become messages.
@@ -659,6 +667,7 @@ impl Plugin {
             quarantine: self.quarantine.clone(),
             placement: self.placement.clone(),
             offload: self.offload.clone(),
+            when: self.when.clone(),
         }
     }
 }
@@ -691,6 +700,7 @@ impl Defaults {
             quarantine: self.quarantine.clone(),
             placement: self.placement.clone(),
             offload: self.offload.clone(),
+            when: None,
         }
     }
 }

@@ -250,6 +250,13 @@ words! {
 }
 
 words! {
+    pub(crate) enum DirectionWord {
+        Inbound = "inbound",
+        Outbound = "outbound",
+    }
+}
+
+words! {
     pub(crate) enum FailureWord {
         Closed = "closed",
         Open = "open",

@@ -28,9 +28,11 @@ mod snapshot;
 mod stats;
 mod tap;
 mod time;
+mod together;
 mod totals;
 mod verdict;
 mod wheel;
+mod when;
 mod worker;
 
 pub use attribute::{
@@ -65,8 +67,10 @@ pub use stats::{
 };
 pub use tap::{Depth, Excerpt, Fate, Glimpse, MAX_OPEN, Meeting, Record, Tap};
 pub use time::Time;
+pub use together::Together;
 pub use totals::CallTotals;
 pub use verdict::{Effect, Forwarding, Rejection, Target, Verdict};
+pub use when::{Question, Says, When};
 
 /// Messages that plugins send make plugins send: after so many steps the next is dropped and counted.
 pub const MAX_HOPS: u8 = 4;

@@ -4,6 +4,7 @@ use crate::attribute::{Attributes, Directory};
 use crate::id::{SessionId, WorkerId};
 use crate::message::{Direction, Message, Transport};
 use crate::verdict::{Effect, Rejection, Verdict};
+use crate::when::When;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +13,17 @@ pub trait Program: Send + Sync + fmt::Debug {
     /// Makes the worker's instance and configures it. `effects` receives what it asked for while it was configured
     /// ([`Effect::Every`]; anything else is refused by the runtime).
     fn instantiate(&self, seat: &Seat, effects: &mut Vec<Effect>) -> Result<Box<dyn Instance>, Failure>;
+
+    /// Whether [`Instance::messages`] may be called. Only for a plugin that asks for no effects, and of which nothing stays that it did
+    /// in a call that fails.
+    fn takes_several(&self) -> bool {
+        false
+    }
+
+    /// Which messages it is called for; `None`: for all of its directions. The same for as long as there is the program.
+    fn when(&self) -> Option<&When> {
+        None
+    }
 }
 
 /// What an instance is given of its worker.
@@ -29,6 +41,22 @@ pub trait Instance {
     fn open(&mut self, session: &SessionInfo, call: &mut Call) -> Result<Result<(), Rejection>, Failure>;
     /// A message passes.
     fn message(&mut self, message: &Message<'_>, call: &mut Call) -> Result<Verdict, Failure>;
+    /// Several messages pass, one after the other: the same as [`Instance::message`] for each, in one call. Adds a verdict for each,
+    /// none of which holds. What is dropped is not counted by the plugin's reason before [`Instance::dropped`] says so, for a verdict
+    /// may turn out not to be needed. After a failure nothing of it was done.
+    fn messages(
+        &mut self,
+        messages: &[Message<'_>],
+        call: &mut Call,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Result<(), Failure> {
+        let _ = (messages, call, verdicts);
+        Err(Failure { cause: FailureCause::Answer, detail: "it takes one message at a time".into() })
+    }
+    /// A verdict of [`Instance::messages`] has dropped its message, with this reason.
+    fn dropped(&mut self, reason: &str) {
+        let _ = reason;
+    }
     /// A session ended.
     fn close(&mut self, session: SessionId, end: &Rejection, call: &mut Call) -> Result<(), Failure>;
     /// The interval that the plugin asked for has passed.

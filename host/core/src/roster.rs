@@ -1,10 +1,12 @@
 //! A worker's plugin instances: one for each generation of a binding that serves, renewed when it fails.
 
 use crate::id::{BindingId, GenerationId};
+use crate::message::Message;
 use crate::program::{Call, Failure, FailureCause, Instance, Seat};
 use crate::snapshot::{Link, Snapshot};
 use crate::time::Time;
-use crate::verdict::Effect;
+use crate::together::Together;
+use crate::verdict::{Effect, Verdict};
 use std::time::Duration;
 
 #[derive(Default)]
@@ -65,10 +67,18 @@ struct Slot {
     every: Option<(Duration, Time)>,
     /// The interval that the last instance asked for when it was made, until somebody [takes](Roster::take_asked) it.
     asked: Option<u32>,
+    /// What one message took last, in nanoseconds; 0: no message was answered yet.
+    pace: u64,
+    /// Calls for several messages that failed, with none that succeeded in between.
+    scattered: u32,
+    /// No call for several messages is made before.
+    alone_until: Time,
 }
 
 /// More notices than this are not kept between two looks at them; the counters have them all.
 const NOTICES: usize = 64;
+/// What a call for several messages may be expected to take: well within any deadline, and no longer than others can wait.
+const SEVERAL_NS: u64 = 1_000_000;
 
 impl Roster {
     /// Makes the instances of a new snapshot before its first message, and lets those go that no chain uses any more.
@@ -116,12 +126,12 @@ impl Roster {
         }
         match run(instance, call) {
             Ok(answer) => {
-                // A plugin that fails on every message is not as good as new because it answers that a session opened: clients that
-                // come anew for each message would keep it from ever being left alone.
-                if slot.struck.is_none_or(|struck| struck == entry) {
-                    slot.strikes = 0;
+                let worn = instance.worn();
+                slot.answered(entry);
+                if entry == Entry::Message {
+                    slot.pace = call.nanoseconds.max(1);
                 }
-                if let Some(cause) = instance.worn() {
+                if let Some(cause) = worn {
                     stats.renewal(cause).add(1);
                     slot.instance = None;
                 }
@@ -138,6 +148,92 @@ impl Roster {
                 self.notice(link, &failure, retry_in, quarantined);
                 Err(failure)
             }
+        }
+    }
+
+    /// Asks a link's instance for several messages at once, as far as it can be asked so now. Adds a verdict for each of the first of
+    /// them, perhaps for none, and gives what it took in nanoseconds. Nothing is counted of a verdict before it is [used](Self::used).
+    ///
+    /// A call that fails has not been: its instance goes, and the messages are for a fresh one, one by one. So the one that is to blame
+    /// is found, and no other meets what becomes of it. A plugin that fails so is not asked for several again for 1, 2, 4 … 30 seconds.
+    pub(crate) fn foresee(
+        &mut self,
+        link: &Link,
+        seat: &Seat,
+        now: Time,
+        call: &mut Call,
+        messages: &[Message<'_>],
+        verdicts: &mut Vec<Verdict>,
+    ) -> u64 {
+        let stats = &link.stats[usize::from(seat.worker.0)];
+        let mut nanoseconds = 0;
+        while verdicts.len() < messages.len() {
+            let known = verdicts.len();
+            // Instances are made for single messages, so that what is counted then is counted once.
+            let Some(slot) = self.slot_mut(link.id()).filter(|_| !link.quarantine.is_on()) else { break };
+            let count = slot.several(messages.len() - known, now);
+            let Some(instance) = slot.instance.as_deref_mut().filter(|_| count > 1) else { break };
+            call.session = None;
+            call.nanoseconds = 0;
+            let asked = &messages[known..known + count];
+            let done = instance.messages(asked, call, verdicts);
+            stats.batches.add(1);
+            nanoseconds += call.nanoseconds;
+            let failure = match done {
+                Ok(()) if is_sound(asked, &verdicts[known..], &call.effects) => {
+                    let worn = instance.worn();
+                    slot.scattered = 0;
+                    slot.pace = (call.nanoseconds / count as u64).max(1);
+                    if let Some(cause) = worn {
+                        stats.renewal(cause).add(1);
+                        slot.instance = None;
+                    }
+                    continue;
+                }
+                Ok(()) => Failure {
+                    cause: FailureCause::Answer,
+                    detail: "it answered several messages as none can be answered".into(),
+                },
+                Err(failure) => failure,
+            };
+            verdicts.truncate(known);
+            call.effects.clear();
+            stats.batches_failed.add(1);
+            slot.scatter(now);
+            // What a message did to it, that message will do again. Answers that are none are never asked for again.
+            if failure.cause == FailureCause::Answer {
+                stats.calls.add(1);
+                stats.failure(failure.cause).add(1);
+                stats.unanswered.add(1);
+                self.notice(link, &failure, None, false);
+            }
+            break;
+        }
+        nanoseconds
+    }
+
+    /// Whether a link's instance can be asked for several messages now.
+    pub(crate) fn takes_several(&self, link: &Link, now: Time) -> bool {
+        let ready = self.slot(link.id()).filter(|slot| slot.instance.is_some());
+        !link.quarantine.is_on() && ready.is_some_and(|slot| slot.several(2, now) > 1)
+    }
+
+    /// Whether what a link's instance said ahead is what it would say now: not after failures for which it is left alone.
+    pub(crate) fn stands_by(&self, link: &Link, now: Time) -> bool {
+        !link.quarantine.is_on() && self.slot(link.id()).is_some_and(|slot| now >= slot.retry_at)
+    }
+
+    /// A verdict that was given ahead is what becomes of its message: from now on it counts as a call.
+    pub(crate) fn used(&mut self, link: &Link, seat: &Seat, now: Time, verdict: &Verdict) {
+        link.stats[usize::from(seat.worker.0)].calls.add(1);
+        if let Some(slot) = self.slot_mut(link.id()) {
+            slot.answered(Entry::Message);
+        }
+        if let Verdict::Drop(reason) = verdict
+            && let Ok(slot) = self.ready(link, seat, now)
+            && let Some(instance) = slot.instance.as_deref_mut()
+        {
+            instance.dropped(reason);
         }
     }
 
@@ -270,6 +366,31 @@ fn place_of(slots: &mut Vec<Slot>, generation: u64) -> usize {
 }
 
 impl Slot {
+    fn answered(&mut self, entry: Entry) {
+        // A plugin that fails on every message is not as good as new because it answers that a session opened: clients that come anew
+        // for each message would keep it from ever being left alone.
+        if self.struck.is_none_or(|struck| struck == entry) {
+            self.strikes = 0;
+        }
+    }
+
+    /// How many of so many messages may be given to it at once.
+    fn several(&self, messages: usize, now: Time) -> usize {
+        if self.pace == 0 || now < self.alone_until {
+            return 0;
+        }
+        let in_time = (SEVERAL_NS / self.pace).min(Together::MESSAGES as u64) as usize;
+        messages.min(in_time)
+    }
+
+    /// A call for several messages failed: for a while they go one by one.
+    fn scatter(&mut self, now: Time) {
+        self.instance = None;
+        self.scattered = self.scattered.saturating_add(1);
+        let wait = Duration::from_secs(1 << (self.scattered - 1).min(5)).min(Duration::from_secs(30));
+        self.alone_until = now + wait;
+    }
+
     /// The first failure is answered with a fresh instance at once, the next after 1, 2, 4 … 30 seconds.
     fn strike(&mut self, entry: Option<Entry>, now: Time) -> Option<Duration> {
         self.instance = None;
@@ -292,6 +413,16 @@ impl Slot {
             _ => Some((interval, now + interval)),
         };
     }
+}
+
+/// Whether these can be the verdicts on these messages.
+fn is_sound(messages: &[Message<'_>], verdicts: &[Verdict], effects: &[Effect]) -> bool {
+    let sound = |(message, verdict): (&Message<'_>, &Verdict)| match verdict {
+        Verdict::Forward(_) => message.kind != crate::Kind::Text || !verdict.is_garbled_text(),
+        Verdict::Drop(_) | Verdict::Close(_) => true,
+        Verdict::Hold(_) => false,
+    };
+    effects.is_empty() && messages.len() == verdicts.len() && messages.iter().zip(verdicts).all(sound)
 }
 
 #[cfg(test)]

@@ -143,6 +143,15 @@ impl Chain {
         &self.links
     }
 
+    /// In the order in which messages of this direction meet them.
+    pub(crate) fn along(&self, direction: Direction) -> impl Iterator<Item = &Link> {
+        let total = self.links.len();
+        (0..total).map(move |at| match direction {
+            Direction::Inbound => &self.links[at],
+            Direction::Outbound => &self.links[total - 1 - at],
+        })
+    }
+
     /// Whether any link wants outbound messages: if not, a group message is framed once for all receivers.
     pub fn has_outbound(&self) -> bool {
         self.outbound

@@ -109,6 +109,12 @@ pub struct CallStats {
     pub waits: Histogram,
     /// Instances that had not failed and were thrown away, by cause.
     pub renewals: [Counter; Worn::ALL.len()],
+    /// Messages that went by without a call, because they are not those that the binding is for; see [`When`](crate::When).
+    pub skipped: Counter,
+    /// Calls that were made for several messages at once. Each message whose verdict was used is a call beside.
+    pub batches: Counter,
+    /// Of these, those that failed, so that their messages were given to the plugin one by one.
+    pub batches_failed: Counter,
 }
 
 impl CallStats {

@@ -36,6 +36,9 @@ pub struct CallTotals {
     pub waits: [u64; Histogram::BOUNDS.len() + 1],
     /// How long all those waited together.
     pub waits_ns: u64,
+    pub skipped: u64,
+    pub batches: u64,
+    pub batches_failed: u64,
     /// By cause; see [`CallTotals::renewal`].
     pub renewals: [u64; Worn::ALL.len()],
 }
@@ -73,6 +76,9 @@ impl CallTotals {
             offloaded,
             taken,
             waits,
+            skipped,
+            batches,
+            batches_failed,
             renewals,
         } = stats;
         let (buckets, nanoseconds) = latency.read();
@@ -100,6 +106,9 @@ impl CallTotals {
             taken: taken.value(),
             waits,
             waits_ns,
+            skipped: skipped.value(),
+            batches: batches.value(),
+            batches_failed: batches_failed.value(),
             renewals: std::array::from_fn(|cause| renewals[cause].value()),
         });
     }
@@ -143,6 +152,9 @@ impl CallTotals {
         self.offloaded = with(self.offloaded, other.offloaded);
         self.taken = with(self.taken, other.taken);
         self.waits_ns = with(self.waits_ns, other.waits_ns);
+        self.skipped = with(self.skipped, other.skipped);
+        self.batches = with(self.batches, other.batches);
+        self.batches_failed = with(self.batches_failed, other.batches_failed);
     }
 
     /// Calls of `on-message`.
@@ -200,6 +212,9 @@ mod tests {
             worker.released.add(12 * by);
             worker.refused.add(13 * by);
             worker.cpu_ns.add(14 * by);
+            worker.skipped.add(16 * by);
+            worker.batches.add(17 * by);
+            worker.batches_failed.add(18 * by);
             worker.memory.set(100 * by);
             worker.memory_peak.set(200 * by);
         }
@@ -212,6 +227,7 @@ mod tests {
         assert_eq!((totals.waits_ns, totals.waits[1], totals.waits[2]), (4_500, 1, 1));
         assert_eq!((totals.others, totals.messages(), totals.unanswered), ([0, 0, 3], 0, 33));
         assert_eq!((totals.released, totals.refused, totals.cpu_ns), (36, 39, 42));
+        assert_eq!((totals.skipped, totals.batches, totals.batches_failed), (48, 51, 54));
         assert_eq!((totals.memory, totals.memory_peak), (300, 400), "of all; of the largest");
         assert_eq!((totals.latency_ns, totals.latency[1], totals.latency[2]), (4_500, 1, 1));
         let first = CallTotals::of(&stats[..1]);

@@ -38,7 +38,7 @@ fn main() {
         return;
     }
     let runtime = Runtime::new(RuntimeOptions::default()).expect("an engine");
-    let words = json!({ "words": ["spam", "Straße", "eel"], "action": "mask" });
+    let words = words_of(3);
     let fields = json!({ "fields": { "site": { "static": "north" } } });
     let start = |name, config| {
         generation(&runtime, name, config).instantiate(&seat(), &mut Vec::new()).expect("a start")
@@ -101,6 +101,11 @@ fn main() {
     }
     println!("{:<55} {:>9.0} {:>9.0}", "of each: the clock, read twice", median(&mut clocks), clocks[0]);
 
+    for name in ["passthrough", "wordfilter"] {
+        let config = if name == "wordfilter" { words_of(3) } else { Value::Null };
+        several(&generation(&runtime, name, config), name);
+    }
+
     let generation = generation(&runtime, "passthrough", Value::Null);
     let mut starts: Vec<f64> = (0..ROUNDS)
         .map(|_| {
@@ -114,21 +119,69 @@ fn main() {
     println!("{:<55} {:>9.0} {:>9.0}", "instantiate, configure and drop", median(&mut starts), starts[0]);
 }
 
+fn words_of(count: usize) -> Value {
+    json!({ "words": &["spam", "Straße", "eel"][..count], "action": "mask" })
+}
+
+/// Messages that come together: a call for each, against one call for all. The calls for each are in the same rounds.
+fn several(generation: &Arc<Generation>, name: &str) {
+    println!(
+        "\n{:<55} {:>9} {:>9} {:>9}",
+        format!("{name}: 128 B of text, nanoseconds a message"),
+        "alone",
+        "together",
+        "ratio"
+    );
+    for count in [1, 8, 64] {
+        let session = SessionId::from_raw(0x1_0000_0001);
+        let mut instance = generation.instantiate(&seat(), &mut Vec::new()).expect("a start");
+        let messages: Vec<_> =
+            (1..=count).map(|sequence| message(session, sequence, Kind::Text, CLEAN.as_bytes())).collect();
+        let mut call = Call::default();
+        let mut verdicts = Vec::new();
+        let times = CALLS / count as u32;
+        let (mut alone, mut together) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let begun = Instant::now();
+            for _ in 0..times {
+                for message in &messages {
+                    call.session = Some((session, Arc::default()));
+                    black_box(instance.message(message, &mut call).expect("a verdict"));
+                }
+            }
+            alone.push(begun.elapsed().as_nanos() as f64 / f64::from(times) / count as f64);
+            let begun = Instant::now();
+            for _ in 0..times {
+                verdicts.clear();
+                instance.messages(&messages, &mut call, &mut verdicts).expect("verdicts");
+                assert_eq!(black_box(&verdicts).len(), messages.len());
+            }
+            together.push(begun.elapsed().as_nanos() as f64 / f64::from(times) / count as f64);
+        }
+        let (alone, together) = (median(&mut alone), median(&mut together));
+        println!("{:<55} {alone:>9.0} {together:>9.0} {:>9.2}", format!("{count} at once"), alone / together);
+    }
+}
+
+fn message(session: SessionId, sequence: u64, kind: Kind, payload: &[u8]) -> Message<'_> {
+    Message {
+        session,
+        sequence,
+        direction: Direction::Inbound,
+        kind,
+        payload: Payload::Borrowed(payload),
+        lane: None,
+        hops: 0,
+        pressed: false,
+    }
+}
+
 impl Case {
     fn round(&mut self) -> f64 {
         let session = SessionId::from_raw(0x1_0000_0001);
         let attributes = Arc::default();
         let mut call = Call::default();
-        let message = Message {
-            session,
-            sequence: 7,
-            direction: Direction::Inbound,
-            kind: self.kind,
-            payload: Payload::Borrowed(self.payload),
-            lane: None,
-            hops: 0,
-            pressed: false,
-        };
+        let message = message(session, 7, self.kind, self.payload);
         let rewritten = self.rewritten;
         per_call(|| {
             call.session = Some((session, Arc::clone(&attributes)));
@@ -156,6 +209,7 @@ fn generation(runtime: &Runtime, name: &str, config: Value) -> Arc<Generation> {
         grants: Grants::all(),
         rollout: weir_plugin::RolloutPolicy::default(),
         on_failure: OnFailure::Closed,
+        when: None,
     };
     runtime.prepare(&bytes, &spec, &Arc::new(BindingStore::new(runtime.options()))).expect("a generation")
 }

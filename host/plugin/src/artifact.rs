@@ -3,7 +3,7 @@
 use crate::cases;
 use crate::contract::{OFFERED, PACKAGE};
 use crate::digest::Digest;
-use crate::grants::{ALWAYS, Capability, Grants};
+use crate::grants::{ALWAYS, BARE, Capability, Grants};
 use crate::refusal::Refusal;
 use wasmparser::{BinaryReaderError, Encoding, Parser, Payload, Validator};
 
@@ -50,6 +50,12 @@ impl Facts {
 
     pub(crate) fn capabilities(&self) -> Grants {
         self.interfaces.iter().filter_map(|name| Capability::of_interface(name)).collect()
+    }
+
+    /// Whether several messages may be given to it in one call: it takes them so, and nothing of what it does there stays if the call
+    /// fails, or depends on what becomes of the message before.
+    pub(crate) fn takes_several(&self) -> bool {
+        self.batch && self.interfaces.iter().all(|name| BARE.contains(&name.as_str()))
     }
 
     /// The first thing that it imports and the binding does not grant.

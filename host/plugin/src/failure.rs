@@ -47,7 +47,8 @@ fn classify(error: &Error, host: &Host) -> (FailureCause, String) {
         let cause = match breach {
             Breach::EffectInSetup(_) => FailureCause::Configure,
             Breach::Effects(_) | Breach::Output(_) => FailureCause::Output,
-            Breach::Answer(_) => FailureCause::Answer,
+            Breach::Answer(_) | Breach::Torn(_) => FailureCause::Answer,
+            Breach::Deferred => FailureCause::Output,
             Breach::HostCalls(_) => FailureCause::HostCalls,
             Breach::Kv(KvError::Full { .. }) => FailureCause::Kv,
             Breach::Kv(_) | Breach::Random(_) => FailureCause::Trap,

@@ -21,7 +21,7 @@ use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use weir_core::{
     BindingId, CallStats, CallTotals, Directory, Effect, Failure, FailureCause, Instance, Link, Offload,
-    OnFailure, Program, Quarantine, Seat, WorkerId,
+    OnFailure, Program, Quarantine, Seat, When, WorkerId,
 };
 
 /// One use of a plugin file, as the configuration says it.
@@ -41,6 +41,8 @@ pub struct BindingSpec {
     pub grants: Grants,
     /// What becomes of a message that it failed on.
     pub on_failure: OnFailure,
+    /// Which messages it is called for; `None`: for all of its directions.
+    pub when: Option<Arc<When>>,
     /// How a new generation takes over.
     pub rollout: RolloutPolicy,
 }
@@ -48,18 +50,18 @@ pub struct BindingSpec {
 impl BindingSpec {
     /// Whether a generation that was made with the other is as good as a new one: only how it takes over may differ.
     pub fn is_same_but_rollout(&self, other: &Self) -> bool {
-        let Self { id, sha256, name, config, limits, grants, on_failure, rollout: _ } = self;
+        let Self { id, sha256, name, config, limits, grants, on_failure, when, rollout: _ } = self;
         (*id, *sha256, name) == (other.id, other.sha256, &other.name)
             && (config, limits) == (&other.config, &other.limits)
-            && (*grants, *on_failure) == (other.grants, other.on_failure)
+            && (*grants, *on_failure, when) == (other.grants, other.on_failure, &other.when)
     }
 
     /// What a generation is made of beside its file: refused ones are remembered by both. Limits are written as this version of Weir
     /// knows them; after an upgrade a refused file may so be tried once more.
     pub(crate) fn settings_digest(&self) -> Digest {
-        let Self { config, limits, grants, on_failure, .. } = self;
+        let Self { config, limits, grants, on_failure, when, .. } = self;
         let grants: Vec<_> = grants.iter().map(|grant| grant.to_string()).collect();
-        Digest::of(format!("{config}\n{grants:?}\n{limits:?}\n{on_failure:?}").as_bytes())
+        Digest::of(format!("{config}\n{grants:?}\n{limits:?}\n{on_failure:?}\n{when:?}").as_bytes())
     }
 }
 
@@ -69,6 +71,8 @@ pub struct Generation {
     spec: BindingSpec,
     manifest: Arc<Manifest>,
     module: Arc<Module>,
+    /// Whether it is given several messages in one call.
+    several: bool,
     store: Arc<BindingStore>,
     counts: Counts,
     maker: Arc<Maker>,
@@ -235,6 +239,14 @@ impl Maker {
         effects.append(&mut started.store.data_mut().effects);
         Ok(Box::new(PluginInstance::new(started)))
     }
+
+    fn takes_several(&self) -> bool {
+        self.several
+    }
+
+    fn when(&self) -> Option<&When> {
+        self.spec.when.as_deref()
+    }
 }
 
 impl Runtime {
@@ -270,6 +282,7 @@ impl Runtime {
             number,
             spec: spec.clone(),
             manifest: Arc::new(manifest),
+            several: module.facts.takes_several(),
             module,
             store: store.clone(),
             counts,

@@ -49,6 +49,9 @@ impl fmt::Display for Capability {
 /// Interfaces that every plugin has.
 pub(crate) const ALWAYS: [&str; 5] = ["types", "log", "clock", "attributes", "metrics"];
 
+/// Of all interfaces, those whose calls neither have an effect nor see one: lines and metrics can wait until a call has succeeded.
+pub(crate) const BARE: [&str; 5] = ["types", "log", "clock", "random", "metrics"];
+
 /// A set of capabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Grants(u8);

@@ -50,6 +50,7 @@ impl Runtime {
             limits: PluginLimits::default(),
             grants: Grants::all(),
             on_failure: OnFailure::default(),
+            when: None,
             rollout: RolloutPolicy::default(),
         };
         let store = Arc::new(BindingStore::new(self.options()));

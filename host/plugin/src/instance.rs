@@ -1,16 +1,19 @@
 //! A plugin instance of one worker.
 
-use crate::contract::v0_1::{self, Converter};
+use crate::contract::v0_1::{self, Answers, Converter};
 use crate::deadline::{begin, fuel_used};
 use crate::failure::failure;
 use crate::generation::Started;
-use crate::host_interfaces::{Host, Phase};
+use crate::host_interfaces::{Breach, Host, Phase};
 use crate::processor::Sampler;
 use std::time::Instant;
 use weir_core::{
     Call, CallStats, Failure, FailureCause, Instance, Kind, Message, Rejection, SessionId, SessionInfo,
     Verdict, Worn,
 };
+
+/// Bytes of a buffer that is kept.
+const KEPT: usize = 128 << 10;
 
 pub(crate) struct PluginInstance {
     started: Started,
@@ -19,6 +22,8 @@ pub(crate) struct PluginInstance {
     high_water: usize,
     failed: bool,
     processor: Sampler,
+    /// Several messages for one call; kept for the next.
+    packed: Vec<u8>,
 }
 
 impl PluginInstance {
@@ -26,7 +31,8 @@ impl PluginInstance {
         let host = started.store.data();
         let high_water = host.limits.high_water(host.limiter.memory());
         let seed = host.worker.map_or(0, |worker| u64::from(worker.0)) << 32 | host.generation;
-        let instance = Self { started, calls: 0, high_water, failed: false, processor: Sampler::new(seed) };
+        let processor = Sampler::new(seed);
+        let instance = Self { started, calls: 0, high_water, failed: false, processor, packed: Vec::new() };
         instance.count_memory();
         instance
     }
@@ -119,6 +125,45 @@ impl Instance for PluginInstance {
             let verdict = handler.message(store, v0_1::message(message))?;
             Ok(converter(store).verdict(verdict, message.kind == Kind::Text)?)
         })
+    }
+
+    fn messages(
+        &mut self,
+        messages: &[Message<'_>],
+        call: &mut Call,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Result<(), Failure> {
+        let mut packed = std::mem::take(&mut self.packed);
+        packed.clear();
+        if !messages.iter().all(|message| v0_1::pack(message, &mut packed)) {
+            return Err(Failure {
+                cause: FailureCause::Output,
+                detail: "a message is too long to pack".into(),
+            });
+        }
+        let begun = Instant::now();
+        let done = self.call(call, |Started { store, handler }| {
+            store.data_mut().defer();
+            let mut answers = Answers::of(handler.batch(store, &packed)?);
+            let mut converter = converter(store);
+            for message in messages {
+                let answer = answers.read().map_err(Breach::from)?;
+                verdicts.push(converter.answer(answer, message.kind == Kind::Text)?);
+            }
+            Ok(answers.end().map_err(Breach::from)?)
+        });
+        self.started.store.data_mut().settle(done.is_ok());
+        call.nanoseconds = begun.elapsed().as_nanos() as u64;
+        // The call itself is one of them.
+        self.calls += messages.len().saturating_sub(1) as u64;
+        if packed.capacity() <= KEPT {
+            self.packed = packed;
+        }
+        done
+    }
+
+    fn dropped(&mut self, reason: &str) {
+        self.started.store.data_mut().count_drop(reason);
     }
 
     fn close(&mut self, session: SessionId, end: &Rejection, call: &mut Call) -> Result<(), Failure> {

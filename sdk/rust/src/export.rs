@@ -31,6 +31,11 @@ pub fn message<P: Plugin>(slot: &'static Slot<P>, message: &Message) -> Verdict 
     with(slot, |plugin| plugin.on_message(message))
 }
 
+/// `handle` of the interface `batch`: `on-message` for each of several messages.
+pub fn messages<P: Plugin>(slot: &'static Slot<P>, packed: &[u8]) -> Vec<u8> {
+    with(slot, |plugin| crate::batch::answer(packed, |message| plugin.on_message(message)))
+}
+
 /// `on-close`.
 pub fn close<P: Plugin>(slot: &'static Slot<P>, session: SessionId, end: &Rejection) {
     with(slot, |plugin| plugin.on_close(session, end));

@@ -88,6 +88,7 @@
 #[doc(hidden)]
 pub mod bindings;
 
+mod batch;
 mod capability;
 mod config;
 mod export;
@@ -116,8 +117,8 @@ pub use {schemars, serde, serde_json};
 #[doc(hidden)]
 pub mod __rt {
     pub use crate::bindings;
-    pub use crate::bindings::exports::weir::plugin::handler::Guest;
-    pub use crate::export::{Slot, close, configure, describe, message, open, timer};
+    pub use crate::bindings::exports::weir::plugin::{batch, handler::Guest};
+    pub use crate::export::{Slot, close, configure, describe, message, messages, open, timer};
 }
 
 /// The examples of the README compile.

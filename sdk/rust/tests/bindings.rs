@@ -9,7 +9,7 @@ fn bindings_are_those_of_the_contract() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_path(root.join("../wit")).expect("the contract parses");
-    let world = resolve.select_world(&[package], Some("plugin")).expect("it has a world `plugin`");
+    let world = resolve.select_world(&[package], Some("batching-plugin")).expect("it has that world");
     let options = wit_bindgen_rust::Opts {
         format: true,
         runtime_path: Some("::wit_bindgen::rt".into()),

@@ -1,5 +1,6 @@
 //! What plugins are given and what becomes of files that are none, in a gateway with two workers.
 
+mod batches;
 mod capabilities;
 mod holding;
 mod lifecycle;
@@ -8,3 +9,4 @@ mod remote;
 mod rollout;
 mod trust;
 mod turncoat;
+mod when;

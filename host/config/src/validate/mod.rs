@@ -16,6 +16,7 @@ mod rollout;
 mod slow;
 mod tap;
 mod text;
+mod when;
 
 use crate::error::ConfigError;
 use crate::field::Field;

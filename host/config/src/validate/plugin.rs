@@ -98,6 +98,7 @@ impl Check<'_> {
             quarantine: self.count(&raw.quarantine, "quarantine", 0..=1000, defaults.quarantine.into())
                 as u32,
             placement: self.placement(raw, &defaults.placement),
+            when: raw.when.as_ref().map(|when| self.when(when.get_ref())),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What messages for slow clients are about.
 
 use super::Check;
+use crate::source::Span;
 use crate::{Pointer, raw};
 use weir_core::SlowConsumer;
 
@@ -20,9 +21,14 @@ impl Check<'_> {
             self.blame(&written.span(), message);
         }
         let (pointer, span) = self.read(&written.get_ref().pointer, "pointer")?;
+        self.pointer(pointer, "`pointer`", span)
+    }
+
+    /// A place in a JSON document.
+    pub(super) fn pointer(&mut self, pointer: &str, what: &str, span: &Span) -> Option<Pointer> {
         let Some(pointer) = Pointer::parse(pointer) else {
             let shown = pointer.escape_debug();
-            let message = format!("`pointer` must be like \"/symbol\" or \"/quote/id\", not \"{shown}\"");
+            let message = format!("{what} must be like \"/symbol\" or \"/quote/id\", not \"{shown}\"");
             self.blame_with_help(span, message, Pointer::HELP);
             return None;
         };

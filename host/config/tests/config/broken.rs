@@ -423,6 +423,29 @@ fn each_is_told_where_and_what() {
             "[[plugin]]\nmodule = \"a.wasm\"\n[[plugin]]\nname = \"a\"\nmodule = \"b.wasm\"".to_owned(),
             &[r#"4:8: two plugins are called "a" (the first is at 2:10)"#],
         ),
+        (
+            "[[plugin]]\nmodule = \"a.wasm\"\nwhen = { min_size = 10, max_size = 5, listener = [], prefix = \"\" }".to_owned(),
+            &[
+                "3:21: `min_size` is 10 bytes and `max_size` 5 bytes: no message is like that",
+                "3:50: `listener` is empty: no message is of such a session; leave it out",
+                "3:63: `prefix` has 1 to 1024 bytes, not 0",
+            ],
+        ),
+        (
+            "[[plugin]]\nmodule = \"a.wasm\"\nwhen = { kind = \"txt\", attribute = { tier = 1 }, json = { type = \"a\", \"/b\" = [1] }, siz = 1 }".to_owned(),
+            &[
+                r#"3:17: `kind` cannot be "txt": did you mean "text"?"#,
+                r#"3:36: the attribute "tier" must be compared with a text, not 1 (such as `attribute = { "weir.path" = "/chat" }`)"#,
+                r#"3:57: what `json` has at "/b" must be a text, a number or a truth (such as `json = { "/type" = "chat" }`)"#,
+                r#"3:57: a pointer of `json` must be like "/symbol" or "/quote/id", not "type" (RFC 6901: names with "/" before each, at most 16; "~1" is a "/" in a name, "~0" a "~")"#,
+                r#"3:85: unknown key `siz` (`when` knows `attribute`, `direction`, `json`, `kind`, `listener`, `max_size`, `min_size`, `prefix`)"#,
+            ],
+        ),
+        (
+            format!("{LISTENER}[[plugin]]\nmodule = \"a.wasm\"\nwhen.listener = [\"ab\", \"chat\"]"),
+            &[r#"8:18: `when` names a listener "ab", and there is none (name one of the listeners of the file, or leave `listener` out)"#,
+              r#"8:24: `when` names a listener "chat", and there is none (name one of the listeners of the file, or leave `listener` out)"#],
+        ),
         // Plugins and clusters.
         (
             "[[plugin]]\nmodule = \"a b.wasm\"\nconfig = [1]".to_owned(),

@@ -33,7 +33,7 @@ fn it_has_no_name_and_no_module() {
         "a.toml:1:1: unknown key `name` (a plugin's file knows `config`, `deadline`, `grants`, `kv_bytes`, \
          `kv_keys`, `log_rate`, `max_effects`, `max_held`, `max_host_calls`, `max_output`, `max_table`, `memory`, \
          `offload`, `on_failure`, `pin`, `pin_drain`, `placement`, `quarantine`, `renew_calls`, `renew_memory`, `rollback`, `rollout`, \
-         `sha256`, `stack`)\n\
+         `sha256`, `stack`, `when`)\n\
          a.toml:2:10: `config` must be a table, not an integer\n\
          a.toml:3:10: `grants` must be a list, not a string"
     );

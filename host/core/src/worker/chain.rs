@@ -1,6 +1,6 @@
 //! A message meets its chain.
 
-use super::{Judge, Judged, State, Task};
+use super::{Answer, Judge, Judged, State, Task};
 use crate::conn::{Conn, Parcel};
 use crate::id::ConnId;
 use crate::lineup::{Era, Who};
@@ -10,6 +10,7 @@ use crate::reason::{CloseReason, DropReason};
 use crate::roster::Entry;
 use crate::snapshot::{Link, OnFailure, Progress, Snapshot};
 use crate::verdict::{Target, Verdict};
+use crate::when::When;
 
 /// What is left of a message after a verdict.
 enum After<'a> {
@@ -48,25 +49,48 @@ impl State {
             if !progress.meet(at, link) {
                 continue;
             }
-            let Some(attributes) = self.attributes(snapshot, message.session) else { break };
-            if link.offload.is_some() {
-                let (parcel, progress) = (Parcel::pack(message), progress.clone());
-                match self.ask_elsewhere(snapshot, link, attributes, parcel, progress, route) {
-                    Some((on, to)) => (message, route) = (on.open(), to),
-                    None => return,
+            let known = self.foreseen(link, &message).filter(|_| self.roster.stands_by(link, self.now));
+            let answer = match known {
+                Some(Answer::Skipped) => {
+                    link.stats[usize::from(self.seat.worker.0)].skipped.add(1);
+                    continue;
                 }
-                continue;
-            }
-            self.call.session = Some((message.session, attributes));
-            let answer = self.roster.call(
-                link,
-                Entry::Message,
-                &self.seat,
-                self.now,
-                &mut self.call,
-                |instance, call| instance.message(&message, call),
-            );
-            self.in_plugins += self.call.nanoseconds;
+                Some(Answer::Known(verdict, nanoseconds)) => {
+                    self.call.nanoseconds = nanoseconds;
+                    if self.tap.is_some() {
+                        let attributes = self.attributes(snapshot, message.session);
+                        self.call.session = attributes.map(|attributes| (message.session, attributes));
+                    }
+                    self.roster.used(link, &self.seat, self.now, &verdict);
+                    Ok(verdict)
+                }
+                None => {
+                    if link.program.when().is_some_and(|when| !self.is_for(snapshot, when, &message)) {
+                        link.stats[usize::from(self.seat.worker.0)].skipped.add(1);
+                        continue;
+                    }
+                    let Some(attributes) = self.attributes(snapshot, message.session) else { break };
+                    if link.offload.is_some() {
+                        let (parcel, progress) = (Parcel::pack(message), progress.clone());
+                        match self.ask_elsewhere(snapshot, link, attributes, parcel, progress, route) {
+                            Some((on, to)) => (message, route) = (on.open(), to),
+                            None => return,
+                        }
+                        continue;
+                    }
+                    self.call.session = Some((message.session, attributes));
+                    let answer = self.roster.call(
+                        link,
+                        Entry::Message,
+                        &self.seat,
+                        self.now,
+                        &mut self.call,
+                        |instance, call| instance.message(&message, call),
+                    );
+                    self.in_plugins += self.call.nanoseconds;
+                    answer
+                }
+            };
             self.tap_meet(&message, link, &answer);
             let verdict = match answer {
                 Ok(verdict) => {
@@ -103,6 +127,12 @@ impl State {
                 self.tap_queued(message.session, message.sequence);
             }
         }
+    }
+
+    /// Whether a link with this filter is called for a message.
+    pub(crate) fn is_for(&mut self, snapshot: &Snapshot, when: &When, message: &Message<'_>) -> bool {
+        let listener = &snapshot.listeners[self.listener_of(message.session)].name;
+        when.matches(message, listener, || self.attributes(snapshot, message.session))
     }
 
     /// A message whose verdict waited for the effects that came with it, or for a release.

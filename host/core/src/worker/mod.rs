@@ -19,6 +19,8 @@ mod drain;
 mod effects;
 mod effort;
 mod ends;
+mod foresee;
+mod foresight;
 mod heartbeat;
 mod hold;
 mod offload;
@@ -36,6 +38,7 @@ mod tests;
 mod timers;
 
 pub use effort::Work;
+pub(crate) use foresight::{Answer, Foresight};
 pub use overload::{Shed, Shedding};
 
 use crate::attribute::Directory;
@@ -58,6 +61,7 @@ use crate::slab::Slab;
 use crate::snapshot::{OnFailure, Progress, Snapshot};
 use crate::stats::WorkerStats;
 use crate::time::Time;
+use crate::together::Together;
 use crate::verdict::{Effect, Target, Verdict};
 use crate::wheel::Wheel;
 use arc_swap::ArcSwap;
@@ -120,6 +124,12 @@ pub(crate) struct State {
     pub(crate) lapsed: Vec<ConnId>,
     /// For all sessions that agreed to compression.
     pub(crate) deflater: Deflater,
+    /// What plugins have said of messages that came together, and are received now.
+    pub(crate) foresight: Foresight,
+    /// What they have said of messages that are to go out, among the tasks of the call from outside that is under way.
+    pub(crate) fan: Foresight,
+    /// See [`Worker::together`].
+    pub(crate) together: Together,
     /// See [`Worker::tap`].
     pub(crate) tap: Option<Box<Tapped>>,
 }
@@ -270,6 +280,9 @@ impl Worker {
                 seed: seed | 1,
                 lapsed: Vec::new(),
                 deflater: Deflater::default(),
+                foresight: Foresight::default(),
+                fan: Foresight::default(),
+                together: Together::default(),
                 tap: None,
             },
             inflater: Inflater::default(),
@@ -409,12 +422,14 @@ impl State {
                     self.send(snapshot, &to, in_hand, kind, &payload, hops);
                 }
                 Task::Offer { session, kind, payload, hops } => {
+                    self.foresee_offers(snapshot, session, kind, &payload);
                     self.offer(snapshot, session, kind, crate::Payload::Owned(payload), None, hops, false);
                 }
                 Task::Wish { by, effect } => self.wish(snapshot, by, effect),
             }
         }
         self.offspring = 0;
+        self.fan.clear();
     }
 
     /// A masking key (RFC 6455, section 5.3): from `SplitMix64`, seeded with what a peer cannot guess.

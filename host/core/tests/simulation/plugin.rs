@@ -91,6 +91,11 @@ impl Program for Play {
         let (part, binding, gossip) = (self.part, self.binding, self.gossip.clone());
         Ok(Box::new(Actor { part, binding, rng, gossip, calls_left }))
     }
+
+    /// Liars too, though they ask for effects, and hold.
+    fn takes_several(&self) -> bool {
+        matches!(self.part, Part::Forward | Part::Rewrite | Part::Lie)
+    }
 }
 
 fn failure(rng: &mut Rng) -> Failure {
@@ -190,6 +195,34 @@ impl Instance for Actor {
             }
             Part::Lie => return self.misjudge(message, call),
         })
+    }
+
+    fn messages(
+        &mut self,
+        messages: &[Message<'_>],
+        call: &mut Call,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Result<(), Failure> {
+        let lies = self.part == Part::Lie;
+        for message in messages {
+            let verdict = self.message(message, call)?;
+            // One that always asked for something would never be asked for several.
+            if lies && self.rng.chance(900) {
+                call.effects.clear();
+            }
+            verdicts.push(match verdict {
+                Verdict::Hold(_) if self.rng.chance(900) => forward(),
+                verdict => verdict,
+            });
+            if !call.effects.is_empty() {
+                return Ok(());
+            }
+        }
+        call.nanoseconds = self.rng.next() % 1_000;
+        if lies && self.rng.chance(50) {
+            verdicts.pop();
+        }
+        Ok(())
     }
 
     fn close(&mut self, session: SessionId, _end: &Rejection, call: &mut Call) -> Result<(), Failure> {

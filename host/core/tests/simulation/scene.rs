@@ -177,6 +177,12 @@ impl Script {
         all.map(|stats| stats.latency.read().0.iter().sum::<u64>()).sum()
     }
 
+    /// How many calls for several messages did.
+    pub(crate) fn batches(&self) -> u64 {
+        let all = self.stats.iter().flat_map(|stats| stats.iter());
+        all.map(|stats| stats.batches.value() - stats.batches_failed.value()).sum()
+    }
+
     /// Every message that a plugin was asked about, and every release, has a verdict or is counted as one without.
     pub(crate) fn check_verdicts(&self) {
         for (stats, threads) in self.stats.iter().zip(&self.elsewhere.stats) {

@@ -365,6 +365,12 @@ impl World {
 
     fn read(&mut self, at: usize, id: ConnId) {
         for _ in 0..self.rng.below(20) {
+            if self.workers[at].takes_several(id) && self.rng.chance(700) {
+                if self.read_together(at, id) != Flow::Continue {
+                    return;
+                }
+                continue;
+            }
             let Some(peer) = self.peers.get_mut(&id) else { return };
             let Some(said) = peer.inbox.pop_front() else { return };
             let worker = &mut self.workers[at];
@@ -391,6 +397,41 @@ impl World {
                 return;
             }
         }
+    }
+
+    /// Messages that come together, as a driver hands them on; those behind one at which reading stops come again.
+    fn read_together(&mut self, at: usize, id: ConnId) -> Flow {
+        let Some(peer) = self.peers.get_mut(&id) else { return Flow::Stop };
+        let Some(Said::Message(lane, ..)) = peer.inbox.front() else { return Flow::Continue };
+        let (lane, worker) = (*lane, &mut self.workers[at]);
+        let (mut together, mut taken) = (worker.together(), VecDeque::new());
+        let most = 1 + self.rng.below(20);
+        while taken.len() < most
+            && let Some(Said::Message(on, kind, payload)) = peer.inbox.front()
+            && *on == lane
+            && together.push(*kind, payload)
+        {
+            taken.extend(peer.inbox.pop_front());
+        }
+        worker.heard(id);
+        worker.foresee(id, &mut together);
+        let mut flow = Flow::Continue;
+        while flow == Flow::Continue
+            && let Some((kind, payload)) = together.pop()
+        {
+            taken.pop_front();
+            match peer.side {
+                Side::Client { stage, .. } => self.counted.accepted[stage] += 1,
+                Side::Upstream { cluster, .. } => self.counted.answered[cluster] += 1,
+            }
+            flow = worker.received(id, lane, kind, Payload::Borrowed(payload));
+        }
+        worker.set_aside(&mut together);
+        worker.give_back(together);
+        for said in taken.into_iter().rev() {
+            peer.inbox.push_front(said);
+        }
+        flow
     }
 
     fn write(&mut self, at: usize, id: ConnId) {
@@ -588,6 +629,7 @@ impl World {
         self.foretell();
         self.seen.lock().unwrap().compare(&self.stats);
         self.script.check_verdicts();
+        assert!(self.plan.sessions < 1_000 || self.script.batches() > 100, "few were asked for several");
         drop(gossip);
         self.print();
     }
@@ -623,13 +665,14 @@ impl World {
     fn print(&self) {
         let sum = |of: &dyn Fn(&WorkerStats) -> u64| self.stats.iter().map(|stats| of(stats)).sum::<u64>();
         println!(
-            "seed {}: {} steps, {} sessions, {} seconds, {} snapshots, {} plugin answers",
+            "seed {}: {} steps, {} sessions, {} seconds, {} snapshots, {} plugin answers, {} calls for several",
             self.plan.seed,
             self.step,
             self.opened,
             self.now.0 / 1_000_000,
             self.source.load().version,
             self.script.answers(),
+            self.script.batches(),
         );
         let all = |of: &dyn Fn(&weir_core::ListenerStats) -> u64| {
             sum(&|stats| stats.listeners.iter().map(of).sum::<u64>())

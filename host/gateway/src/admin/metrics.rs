@@ -248,6 +248,21 @@ impl Metrics {
                 .collect()
         };
         page.counter("plugin_calls", "Calls of a plugin, of every kind", each(&|totals| totals.calls))?;
+        page.counter(
+            "plugin_messages_skipped",
+            "Messages that a binding's `when` let by without a call",
+            each(&|totals| totals.skipped),
+        )?;
+        page.counter(
+            "plugin_batches",
+            "Calls made for several messages at once; each of the messages counts as a call as well",
+            each(&|totals| totals.batches),
+        )?;
+        page.counter(
+            "plugin_batches_failed",
+            "Of these, those that failed: their messages were given to the plugin one by one",
+            each(&|totals| totals.batches_failed),
+        )?;
         page.counter("plugin_instances", "Instances made", each(&|totals| totals.instances))?;
         page.counter(
             "plugin_effects_refused",

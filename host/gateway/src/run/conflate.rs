@@ -1,12 +1,11 @@
 //! What a message is about, where its listener replaces those that wait for a slow client: a value at a place in its JSON.
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use std::fmt;
+use super::json::{self, Scalar};
 use std::hash::{BuildHasher, RandomState};
 use weir_config::Pointer;
 use weir_core::{Key, KeyOf};
 
-/// Finds the value in one pass over the text, without building the document.
+/// Finds the value.
 #[derive(Debug)]
 pub(crate) struct AtPointer {
     tokens: Vec<String>,
@@ -22,131 +21,16 @@ impl AtPointer {
 
 impl KeyOf for AtPointer {
     fn key(&self, payload: &[u8]) -> Option<Key> {
-        let mut json = serde_json::Deserializer::from_slice(payload);
-        let found = Walk { tokens: &self.tokens, hasher: &self.hasher }.deserialize(&mut json).ok()??;
-        json.end().ok()?;
-        Some(Key::new(found))
-    }
-}
-
-/// The rest of the way to the value. Recursion is as deep as the pointer, which the configuration bounds; what is passed over is as deep
-/// as `serde_json` allows.
-struct Walk<'a> {
-    tokens: &'a [String],
-    hasher: &'a RandomState,
-}
-
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
-    /// The hash of the value; `None`: there is none, or it is a list or an object.
-    type Value = Option<u64>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl Walk<'_> {
-    /// Kinds are told apart: the text "1" is not the number 1.
-    fn found(&self, kind: u8, value: impl std::hash::Hash) -> Option<u64> {
-        self.tokens.is_empty().then(|| self.hasher.hash_one((kind, value)))
-    }
-}
-
-impl<'de> Visitor<'de> for Walk<'_> {
-    type Value = Option<u64>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(self.found(0, ()))
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(self.found(1, value))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(self.found(2, value))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(self.found(3, value))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(self.found(4, value.to_bits()))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(self.found(5, value))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let next = self.tokens.split_first();
-        let mut found = None;
-        // Of two members with one name the last counts, as for most readers of JSON.
-        while let Some(is_next) = map.next_key_seed(IsName(next.map(|(name, _)| name.as_str())))? {
-            match next {
-                Some((_, rest)) if is_next => {
-                    found = map.next_value_seed(Walk { tokens: rest, hasher: self.hasher })?;
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let next = self.tokens.split_first();
-        // RFC 6901, section 4: digits without a leading zero.
-        let wanted = next.and_then(|(token, _)| {
-            let index = token.parse::<usize>().ok()?;
-            (index.to_string() == *token).then_some(index)
-        });
-        let (mut found, mut at) = (None, 0);
-        loop {
-            match next {
-                Some((_, rest)) if wanted == Some(at) => {
-                    match items.next_element_seed(Walk { tokens: rest, hasher: self.hasher })? {
-                        Some(value) => found = value,
-                        None => return Ok(found),
-                    }
-                }
-                _ => {
-                    if items.next_element::<IgnoredAny>()?.is_none() {
-                        return Ok(found);
-                    }
-                }
-            }
-            at += 1;
-        }
-    }
-}
-
-/// Whether a member's name is the one.
-struct IsName<'a>(Option<&'a str>);
-
-impl<'de> DeserializeSeed<'de> for IsName<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for IsName<'_> {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<bool, E> {
-        Ok(self.0 == Some(name))
+        // Kinds are told apart: the text "1" is not the number 1.
+        let hash = json::at(payload, &self.tokens, |value| match value {
+            Scalar::Null => self.hasher.hash_one(0),
+            Scalar::Truth(value) => self.hasher.hash_one((1, value)),
+            Scalar::Unsigned(value) => self.hasher.hash_one((2, value)),
+            Scalar::Signed(value) => self.hasher.hash_one((3, value)),
+            Scalar::Float(value) => self.hasher.hash_one((4, value.to_bits())),
+            Scalar::Text(value) => self.hasher.hash_one((5, value)),
+        })?;
+        Some(Key::new(hash))
     }
 }
 

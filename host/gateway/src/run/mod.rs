@@ -9,6 +9,7 @@ mod conflate;
 mod directory;
 mod forget;
 mod ids;
+mod json;
 mod keeper;
 mod load;
 mod operate;
@@ -21,6 +22,7 @@ mod signals;
 mod spec;
 mod start;
 mod state;
+mod when;
 mod worker;
 
 pub(crate) use assemble::{default_cache, plugin_runtime};

@@ -48,6 +48,7 @@ pub(crate) fn spec_of(id: BindingId, name: &Arc<str>, settings: &PluginSettings)
         },
         grants: settings.grants.iter().filter_map(capability).collect(),
         on_failure: settings.on_failure,
+        when: settings.when.as_ref().map(|when| Arc::new(super::when::filter(when))),
         rollout: rollout(settings),
     }
 }

@@ -39,6 +39,7 @@ impl Runtime {
             limits: crate::PluginLimits::default(),
             grants: crate::Grants::all(),
             on_failure: OnFailure::default(),
+            when: None,
             rollout: crate::RolloutPolicy::default(),
         };
         let deadline = Instant::now() + time;

@@ -4,10 +4,12 @@
 
 mod convert;
 mod handler;
+mod packed;
 
 pub(crate) use bindings::weir::plugin as imports;
-pub(crate) use convert::{Converter, direction, end, kind, manifest, message, rejection, session};
+pub(crate) use convert::{Converter, direction, end, kind, manifest, message, pack, rejection, session};
 pub(crate) use handler::{Handler, HandlerIndices};
+pub(crate) use packed::{Answers, Torn};
 
 use crate::grants::{Capability, Grants};
 use crate::host_interfaces::Host;

@@ -1,6 +1,7 @@
 //! `weir:plugin/log`. Lines are written as they come, not when the call returns: a panic's text must outlive its trap.
 
 use super::Host;
+use super::deferred::Said;
 use crate::contract::v0_1::imports::log::{self, Level};
 use crate::store::Admission;
 use wasmtime::Result;
@@ -36,9 +37,18 @@ impl log::Host for Host {
         if !enabled {
             return Ok(());
         }
+        if let Some(Said::Line(level, text)) = self.wait(text.len(), Said::Line(level, text))? {
+            self.write_line(level, &text);
+        }
+        Ok(())
+    }
+}
+
+impl Host {
+    pub(super) fn write_line(&mut self, level: Level, text: &str) {
         let budget = self.store.log_budget(self.worker, self.on_thread);
         match budget.admit(self.clock.monotonic(), self.limits.log_rate) {
-            Admission::Dropped => return Ok(()),
+            Admission::Dropped => return,
             Admission::Written { dropped_before: 0 } => {}
             Admission::Written { dropped_before } => line!(
                 self,
@@ -55,6 +65,5 @@ impl log::Host for Host {
             Level::Warn => line!(self, WARN, "{text}"),
             Level::Error => line!(self, ERROR, "{text}"),
         }
-        Ok(())
     }
 }

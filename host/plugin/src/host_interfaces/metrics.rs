@@ -1,5 +1,6 @@
 //! `weir:plugin/metrics`.
 
+use super::deferred::Said;
 use super::{Host, Mistake};
 use crate::contract::v0_1::imports::metrics;
 use crate::store::{MetricError, Series, SeriesKind};
@@ -8,24 +9,42 @@ use wasmtime::Result;
 impl metrics::Host for Host {
     fn count(&mut self, name: String, by: u64) -> Result<()> {
         self.step()?;
-        self.measure(&name, SeriesKind::Count, |series| series.count(by));
+        if let Some(Said::Count(name, by)) = self.wait(name.len(), Said::Count(name, by))? {
+            self.raise(&name, by);
+        }
         Ok(())
     }
 
     fn gauge(&mut self, name: String, value: f64) -> Result<()> {
         self.step()?;
-        self.measure(&name, SeriesKind::Gauge, |series| series.set(value));
+        if let Some(Said::Gauge(name, value)) = self.wait(name.len(), Said::Gauge(name, value))? {
+            self.set_gauge(&name, value);
+        }
         Ok(())
     }
 
     fn observe(&mut self, name: String, value: f64) -> Result<()> {
         self.step()?;
-        self.measure(&name, SeriesKind::Histogram, |series| series.observe(value));
+        if let Some(Said::Observe(name, value)) = self.wait(name.len(), Said::Observe(name, value))? {
+            self.record(&name, value);
+        }
         Ok(())
     }
 }
 
 impl Host {
+    pub(super) fn raise(&mut self, name: &str, by: u64) {
+        self.measure(name, SeriesKind::Count, |series| series.count(by));
+    }
+
+    pub(super) fn set_gauge(&mut self, name: &str, value: f64) {
+        self.measure(name, SeriesKind::Gauge, |series| series.set(value));
+    }
+
+    pub(super) fn record(&mut self, name: &str, value: f64) {
+        self.measure(name, SeriesKind::Histogram, |series| series.observe(value));
+    }
+
     /// A metric that cannot be is counted and told of once; a plugin that measures wrongly still serves.
     fn measure(
         &mut self,

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod clock;
+mod deferred;
 mod groups;
 mod kv;
 mod log;
@@ -11,10 +12,12 @@ mod random;
 mod timers;
 
 use crate::clock::Clock;
+use crate::contract::v0_1::Torn;
 use crate::deadline::Deadline;
 use crate::limiter::Limiter;
 use crate::limits::PluginLimits;
-use crate::store::{BindingStore, Reason, Series};
+use crate::store::{BindingStore, Reason, Series, label};
+use deferred::Deferred;
 use random::Chance;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -45,6 +48,8 @@ pub(crate) struct Host {
     pub(crate) session: Option<(SessionId, Attributes)>,
     /// What the call asked for so far.
     pub(crate) effects: Vec<Effect>,
+    /// What a call for several messages wrote and measured; see [`deferred`].
+    deferred: Option<Deferred>,
     /// Bytes that the call gave so far.
     output: usize,
     /// How often the call called the host so far.
@@ -79,6 +84,10 @@ pub(crate) enum Breach {
     Answer(String),
     #[error(transparent)]
     Kv(#[from] crate::store::KvError),
+    #[error(transparent)]
+    Torn(#[from] Torn),
+    #[error("it logged or measured too much for a call that may have to be taken back")]
+    Deferred,
     #[error("the system has no random bytes: {0}")]
     Random(getrandom::Error),
 }
@@ -113,6 +122,7 @@ impl Host {
             phase: Phase::Setup,
             session: None,
             effects: Vec::new(),
+            deferred: None,
             output: 0,
             calls: 0,
             reasons: Vec::new(),
@@ -126,6 +136,11 @@ impl Host {
         self.output = 0;
         self.calls = 0;
         self.limiter.begin();
+    }
+
+    /// Before each of several answers: what one may give is what an answer alone may.
+    pub(crate) fn answer_begins(&mut self) {
+        self.output = 0;
     }
 
     /// Counts a call of the host: the first thing that each of its functions does.
@@ -180,6 +195,12 @@ impl Host {
                 "{why}; further ones are only counted"
             );
         }
+    }
+
+    /// A reason of the plugin's own, as it will be counted.
+    pub(crate) fn drop_reason(&self, text: &str) -> Arc<str> {
+        let known = self.reasons.iter().find(|reason| &*reason.name == text);
+        known.map_or_else(|| label(text).into(), |reason| reason.name.clone())
     }
 
     /// Counts a drop by the plugin's own reason.

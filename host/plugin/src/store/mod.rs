@@ -16,7 +16,7 @@ pub use reasons::{DropReasons, MAX_REASONS};
 pub(crate) use ledger::Counts;
 pub(crate) use log_budget::{Admission, LogBudget};
 pub(crate) use metrics::{MetricError, Series, SeriesKind};
-pub(crate) use reasons::Reason;
+pub(crate) use reasons::{Reason, label};
 
 use crate::offload::MAX_THREADS;
 use crate::options::RuntimeOptions;

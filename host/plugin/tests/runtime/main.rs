@@ -1,5 +1,6 @@
 //! The plugin runtime against guest programs that behave, and many that do not.
 
+mod batches;
 mod cache;
 mod capabilities;
 mod cases;

@@ -29,6 +29,7 @@ pub(crate) fn spec(name: &str) -> BindingSpec {
         limits: PluginLimits::default(),
         grants: Grants::all(),
         on_failure: OnFailure::Closed,
+        when: None,
         rollout: RolloutPolicy::default(),
     }
 }

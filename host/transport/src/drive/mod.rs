@@ -23,8 +23,10 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use weir_codec::{Decoded, Event, websocket};
-use weir_core::{CloseReason, ConnId, DropReason, End, Flow, Lane, Rejection, Status, Worker};
+use weir_codec::{Decoded, Event, WireError, websocket};
+use weir_core::{
+    CloseReason, ConnId, DropReason, End, Flow, Lane, Payload, Rejection, Status, Together, Worker,
+};
 
 /// Slices of one vectored write.
 const SLICES: usize = 64;
@@ -70,8 +72,26 @@ struct Backlog {
     lane: Lane,
     bytes: Vec<u8>,
     start: usize,
+    /// Decoded, from what was before these bytes, but not received.
+    undone: Option<Box<Undone>>,
     /// Of other lanes, read before the session began.
     next: Option<Box<Self>>,
+}
+
+/// What was decoded when the reader was told to stand still.
+#[derive(Debug)]
+struct Undone {
+    together: Together,
+    /// What came after these.
+    then: Option<Result<Event<'static>, WireError>>,
+}
+
+/// How far the decoding has come.
+struct Step {
+    /// Bytes that are dealt with.
+    taken: usize,
+    flow: Flow,
+    undone: Option<Box<Undone>>,
 }
 
 /// What became of a pass.
@@ -258,19 +278,36 @@ impl<L: Link> Session<L> {
         moved
     }
 
-    /// Decodes on where the reader was told to stand still.
+    /// Goes on where the reader was told to stand still.
     fn resume(&mut self, worker: &mut Worker, pass: &mut Pass) -> (bool, Flow) {
         let Some(mut backlog) = self.backlog.take() else { return (false, Flow::Continue) };
+        let lane = backlog.lane;
+        let mut moved = false;
+        if let Some(undone) = backlog.undone.take() {
+            let (flow, undone) = self.make_up(worker, lane, *undone, pass);
+            backlog.undone = undone;
+            if backlog.undone.is_some() || flow == Flow::Pause && backlog.has_bytes() {
+                self.backlog = Some(backlog);
+                return (true, flow);
+            }
+            if !backlog.has_bytes() {
+                self.backlog = backlog.next;
+                return (true, flow);
+            }
+            moved = true;
+        }
         let start = backlog.start;
-        let (taken, flow) = self.decode(worker, backlog.lane, &mut backlog.bytes[start..], pass);
-        self.watch_frame(worker, backlog.lane);
+        let Step { taken, flow, undone } = self.decode(worker, lane, &mut backlog.bytes[start..], pass);
+        self.watch_frame(worker, lane);
         backlog.start += taken;
-        if backlog.start < backlog.bytes.len() {
+        moved |= taken > 0;
+        backlog.undone = undone;
+        if backlog.undone.is_some() || backlog.has_bytes() {
             self.backlog = Some(backlog);
         } else {
             self.backlog = backlog.next;
         }
-        (taken > 0, flow)
+        (moved, flow)
     }
 
     /// Tells the worker what came.
@@ -279,9 +316,9 @@ impl<L: Link> Session<L> {
         match input {
             Input::Bytes(lane, length) => {
                 worker.heard(id);
-                let (taken, flow) = self.decode(worker, lane, &mut buffer[..length], pass);
+                let Step { taken, flow, undone } = self.decode(worker, lane, &mut buffer[..length], pass);
                 self.watch_frame(worker, lane);
-                self.backlog = Backlog::of(lane, &buffer[taken..length]);
+                self.backlog = Backlog::of(lane, &buffer[taken..length], undone);
                 flow
             }
             Input::LaneOpened(lane) => {
@@ -298,56 +335,137 @@ impl<L: Link> Session<L> {
         }
     }
 
-    /// Hands bytes to the worker, message by message. Gives how many are dealt with: all of them, unless the reader is to stand still.
-    fn decode(
-        &mut self,
-        worker: &mut Worker,
-        lane: Lane,
-        bytes: &mut [u8],
-        pass: &mut Pass,
-    ) -> (usize, Flow) {
-        let id = self.id;
-        let mut flow = Flow::Continue;
-        let mut at = 0;
+    /// Hands bytes to the worker, message by message, or several where plugins are to be asked for them together: never more than are
+    /// there. Gives how many bytes are dealt with: all of them, unless the reader is to stand still.
+    fn decode(&mut self, worker: &mut Worker, lane: Lane, bytes: &mut [u8], pass: &mut Pass) -> Step {
+        let length = bytes.len();
+        let mut step = Step { taken: 0, flow: Flow::Continue, undone: None };
         if self.broken {
-            return (bytes.len(), Flow::Continue);
+            step.taken = length;
+            return step;
         }
+        let mut together = worker.takes_several(self.id).then(|| worker.together());
+        let mut then = None;
         // An empty datagram is a message too: so this asks at its end whether anything is left.
-        loop {
-            if !pass.may_decode() {
-                return (at, flow);
-            }
-            let Some(decoder) = self.link.decoder(lane) else { return (bytes.len(), flow) };
-            let event = match decoder.decode(&mut bytes[at..]) {
+        while pass.may_decode() {
+            let Some(decoder) = self.link.decoder(lane) else {
+                step.taken = length;
+                break;
+            };
+            let event = match decoder.decode(&mut bytes[step.taken..]) {
                 Ok(Decoded { consumed, event }) => {
-                    at += consumed;
-                    event
+                    step.taken += consumed;
+                    event.map(Ok)
                 }
                 Err(error) => {
                     self.broken = true;
-                    return (bytes.len(), worker.broken(id, &error));
+                    Some(Err(error))
                 }
             };
-            self.completed |= matches!(event, Some(Event::Message { .. } | Event::Compressed(_)));
-            let before = worker.effort();
+            let Some(event) = event else {
+                step.taken = length;
+                break;
+            };
+            if self.broken {
+                step.taken = length;
+            }
+            self.completed |= matches!(event, Ok(Event::Message { .. } | Event::Compressed(_)));
+            let last = step.taken == length;
+            if let Some(together) = &mut together {
+                if gather(together, &event, last) {
+                    if last {
+                        break;
+                    }
+                    continue;
+                }
+                if !together.is_empty() {
+                    step.flow = self.receive(worker, lane, together, pass);
+                    if step.flow == Flow::Pause || !together.is_empty() {
+                        then = Some(event.map(Event::into_owned));
+                        break;
+                    }
+                    if gather(together, &event, last) {
+                        continue;
+                    }
+                }
+            }
             // After `Stop` the rest is decoded all the same: a close frame may be in it. The worker takes nothing else.
-            flow = match event {
-                None => return (bytes.len(), flow),
-                Some(Event::Message { kind, payload }) => worker.received(id, lane, kind, payload),
-                Some(Event::Compressed(message)) => {
-                    let (inflated, flow) = worker.received_compressed(id, lane, &message);
-                    pass.inflated(inflated);
-                    flow
-                }
-                Some(Event::Ping(payload)) => worker.ping(id, &payload),
-                Some(Event::Pong(payload)) => worker.pong(id, &payload),
-                Some(Event::Close(said)) => worker.peer_ended(id, Some(said)),
-            };
-            pass.pay(worker.effort() - before);
-            if flow == Flow::Pause || at == bytes.len() {
-                return (at, flow);
+            step.flow = self.handle(worker, lane, event, pass);
+            if step.flow == Flow::Pause || last {
+                break;
             }
         }
+        let Some(mut together) = together else { return step };
+        if !together.is_empty() && then.is_none() {
+            step.flow = self.receive(worker, lane, &mut together, pass);
+        }
+        if together.is_empty() && then.is_none() {
+            worker.give_back(together);
+        } else {
+            step.undone = Some(Box::new(Undone { together, then }));
+        }
+        step
+    }
+
+    /// Hands one thing that was decoded to the worker.
+    fn handle(
+        &self,
+        worker: &mut Worker,
+        lane: Lane,
+        event: Result<Event<'_>, WireError>,
+        pass: &mut Pass,
+    ) -> Flow {
+        let id = self.id;
+        let before = worker.effort();
+        let flow = match event {
+            Ok(Event::Message { kind, payload }) => worker.received(id, lane, kind, payload),
+            Ok(Event::Compressed(message)) => {
+                let (inflated, flow) = worker.received_compressed(id, lane, &message);
+                pass.inflated(inflated);
+                flow
+            }
+            Ok(Event::Ping(payload)) => worker.ping(id, &payload),
+            Ok(Event::Pong(payload)) => worker.pong(id, &payload),
+            Ok(Event::Close(said)) => worker.peer_ended(id, Some(said)),
+            Err(error) => worker.broken(id, &error),
+        };
+        pass.pay(worker.effort() - before);
+        flow
+    }
+
+    /// Hands messages that came together to the worker, until the reader is to stand still or its turn is over.
+    fn receive(&self, worker: &mut Worker, lane: Lane, together: &mut Together, pass: &mut Pass) -> Flow {
+        let mut flow = Flow::Continue;
+        worker.foresee(self.id, together);
+        while let Some((kind, payload)) = together.pop() {
+            let before = worker.effort();
+            flow = worker.received(self.id, lane, kind, Payload::Borrowed(payload));
+            let paid = pass.pay(worker.effort() - before);
+            if flow == Flow::Pause || !paid {
+                break;
+            }
+        }
+        worker.set_aside(together);
+        flow
+    }
+
+    /// What was decoded and not dealt with; and what of it still is not.
+    fn make_up(
+        &self,
+        worker: &mut Worker,
+        lane: Lane,
+        mut undone: Undone,
+        pass: &mut Pass,
+    ) -> (Flow, Option<Box<Undone>>) {
+        let mut flow = self.receive(worker, lane, &mut undone.together, pass);
+        if !undone.together.is_empty() || flow == Flow::Pause && undone.then.is_some() {
+            return (flow, Some(Box::new(undone)));
+        }
+        if let Some(event) = undone.then {
+            flow = self.handle(worker, lane, event, pass);
+        }
+        worker.give_back(undone.together);
+        (flow, None)
     }
 
     /// Tells the worker when a message begins to be incomplete, and when none is any more.
@@ -481,14 +599,31 @@ impl<L: Link> Session<L> {
     }
 }
 
+/// Adds a message to those that came together. False: it is none, it does not fit, or no other comes with it.
+fn gather(together: &mut Together, event: &Result<Event<'_>, WireError>, last: bool) -> bool {
+    match event {
+        Ok(Event::Message { kind, payload }) if !last || !together.is_empty() => {
+            together.push(*kind, payload)
+        }
+        _ => false,
+    }
+}
+
 impl Backlog {
-    fn of(lane: Lane, rest: &[u8]) -> Option<Box<Self>> {
-        (!rest.is_empty()).then(|| Box::new(Self { lane, bytes: rest.to_vec(), start: 0, next: None }))
+    fn of(lane: Lane, rest: &[u8], undone: Option<Box<Undone>>) -> Option<Box<Self>> {
+        let any = !rest.is_empty() || undone.is_some();
+        any.then(|| Box::new(Self { lane, bytes: rest.to_vec(), start: 0, undone, next: None }))
+    }
+
+    fn has_bytes(&self) -> bool {
+        self.start < self.bytes.len()
     }
 
     fn of_unread(unread: Unread) -> Option<Box<Self>> {
         let parts = unread.bytes.into_iter().rev();
-        parts.fold(None, |next, (lane, bytes)| Some(Box::new(Self { lane, bytes, start: 0, next })))
+        parts.fold(None, |next, (lane, bytes)| {
+            Some(Box::new(Self { lane, bytes, start: 0, undone: None, next }))
+        })
     }
 }
 

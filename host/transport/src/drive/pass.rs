@@ -61,10 +61,14 @@ impl Pass {
         true
     }
 
-    /// Counts what a message led to.
-    pub(super) const fn pay(&mut self, deliveries: u64) {
+    /// Counts what a message led to. False: it cost more than was left.
+    pub(super) const fn pay(&mut self, deliveries: u64) -> bool {
         let price = deliveries / DELIVERIES;
-        self.messages = if price < self.messages as u64 { self.messages - price as u16 } else { 0 };
+        let paid = price == 0 || price < self.messages as u64;
+        if price > 0 {
+            self.messages = if paid { self.messages - price as u16 } else { 0 };
+        }
+        paid
     }
 
     /// A message was decoded that came to so many bytes when it was inflated: it counts for more than one.

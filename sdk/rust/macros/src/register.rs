@@ -48,6 +48,12 @@ pub(crate) fn expand(plugin: &impl ToTokens, options: &Options) -> TokenStream {
                 }
             }
 
+            impl ::weir_sdk::__rt::batch::Guest for Exported {
+                fn handle(messages: ::std::vec::Vec<u8>) -> ::std::vec::Vec<u8> {
+                    ::weir_sdk::__rt::messages(&PLUGIN, &messages)
+                }
+            }
+
             ::weir_sdk::__rt::bindings::__export_plugin!(Exported);
         };
     }

@@ -36,37 +36,54 @@ pub(crate) fn run() {
     for wire in [Wire::WebSocket, Wire::Tcp] {
         let gateway = gateway(&format!(
             "[[listener]]\nname = \"plain\"\nbind = \"127.0.0.1:0\"\nroute = \"echo\"\nchain = []\n{0}\nlimits.ping_interval = \"0s\"\n\
-             [[listener]]\nname = \"plugged\"\nbind = \"127.0.0.1:0\"\nroute = \"echo\"\nchain = [\"passthrough\"]\n{0}\nlimits.ping_interval = \"0s\"\n",
+             [[listener]]\nname = \"plugged\"\nbind = \"127.0.0.1:0\"\nroute = \"echo\"\nchain = [\"passthrough\"]\n{0}\nlimits.ping_interval = \"0s\"\n\
+             [[plugin]]\nname = \"filtered\"\nmodule = \"passthrough.wasm\"\nwhen = {{ prefix = \"x\" }}\n\
+             [[listener]]\nname = \"filtered\"\nbind = \"127.0.0.1:0\"\nroute = \"echo\"\nchain = [\"filtered\"]\n{0}\nlimits.ping_interval = \"0s\"\n",
             wire.config()
         ));
-        heading(&format!(
-            "Echo over {}, {PAYLOAD} bytes: no plugin against passthrough (called twice an echo: in and out)",
-            wire.name()
-        ));
-        println!(
-            "{:>12} {:>10} {:>10} {:>15} {:>7} {:>9} {:>9} {:>9} {:>8} {:>6} {:>9}  bar",
-            "conns × deep",
-            "msg/s",
-            "with",
-            "ratio (range)",
-            "µs/msg",
-            "with",
-            "added ns",
-            "CPU ratio",
-            "in kernel",
-            "busy",
-            "generator"
-        );
-        for (connections, depth, bar) in CASES {
-            if only.as_ref().is_some_and(|only| *only != format!("{connections}x{depth}")) {
-                continue;
+        for (listener, what) in [
+            ("plugged", "passthrough (called twice an echo: in and out)"),
+            ("filtered", "passthrough behind a `when` that no message matches"),
+        ] {
+            heading(&format!("Echo over {}, {PAYLOAD} bytes: no plugin against {what}", wire.name()));
+            println!(
+                "{:>12} {:>10} {:>10} {:>15} {:>7} {:>9} {:>9} {:>9} {:>8} {:>6} {:>9}  bar",
+                "conns × deep",
+                "msg/s",
+                "with",
+                "ratio (range)",
+                "µs/msg",
+                "with",
+                "added ns",
+                "CPU ratio",
+                "in kernel",
+                "busy",
+                "generator"
+            );
+            for (connections, depth, bar) in CASES {
+                if only.as_ref().is_some_and(|only| *only != format!("{connections}x{depth}")) {
+                    continue;
+                }
+                let payload = [b'm'; PAYLOAD];
+                let mut plain = Fleet::connect(wire, gateway.address("plain"), connections, depth, &payload);
+                let mut plugged =
+                    Fleet::connect(wire, gateway.address(listener), connections, depth, &payload);
+                let pairs = compare(gateway.pid(), &mut plain, &mut plugged);
+                print(connections, depth, bar, &pairs);
             }
-            let payload = [b'm'; PAYLOAD];
-            let mut plain = Fleet::connect(wire, gateway.address("plain"), connections, depth, &payload);
-            let mut plugged = Fleet::connect(wire, gateway.address("plugged"), connections, depth, &payload);
-            let pairs = compare(gateway.pid(), &mut plain, &mut plugged);
-            print(connections, depth, bar, &pairs);
         }
+        let (batches, calls, skipped) = {
+            let metrics = gateway.metrics();
+            let of = |family: &str, binding: &str| metrics.sum(family, &[("binding", binding)]);
+            (
+                of("plugin_batches", "passthrough"),
+                of("plugin_calls", "passthrough"),
+                of("plugin_messages_skipped", "filtered"),
+            )
+        };
+        println!(
+            "calls for several messages: {batches}; messages answered by passthrough: {calls}; let by by `when`: {skipped}"
+        );
         let plugin = gateway.binding("passthrough").expect("it is known");
         assert_eq!(plugin["state"], "active", "it has served to the end");
         gateway.settle("everything", |metrics| metrics.sum("sessions", &[]) == 0);

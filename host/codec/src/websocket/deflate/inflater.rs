@@ -19,6 +19,11 @@ pub struct Compressed<'a> {
 }
 
 impl Compressed<'_> {
+    pub(crate) fn into_owned(self) -> Compressed<'static> {
+        let Self { kind, payload, limit } = self;
+        Compressed { kind, payload: payload.into_owned(), limit }
+    }
+
     /// What its first frame said.
     pub const fn kind(&self) -> Kind {
         self.kind

@@ -19,12 +19,14 @@ mod rollout;
 mod slow;
 mod tap;
 mod timers;
+mod together;
+mod when;
 
 use crate::{
     BindingId, Call, CallStats, Chain, ClusterPolicy, ConnId, Direction, Directions, Directory, Effect,
     Failure, FailureCause, Flow, Forwarding, Instance, Kind, Lane, Limits, Link, ListenerId, ListenerPolicy,
     Message, OnFailure, Opening, Payload, Program, Rejection, Route, Seat, SessionId, SessionInfo, Snapshot,
-    Status, Time, Transport, Verdict, Worker, WorkerId, WorkerStats, Worn,
+    Status, Time, Together, Transport, Verdict, When, Worker, WorkerId, WorkerStats, Worn,
 };
 use arc_swap::ArcSwap;
 use std::fmt;
@@ -51,6 +53,23 @@ pub(super) struct Plugin {
     pub(super) fails_to_start: bool,
     pub(super) directions: Directions,
     pub(super) on_failure: OnFailure,
+    pub(super) several: Option<Several>,
+    pub(super) when: Option<When>,
+}
+
+/// How a plugin answers several messages.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Several {
+    /// As it answers each.
+    Each,
+    TooFew,
+    TooMany,
+    /// It holds the last one.
+    Holds,
+    /// It asks for something beside.
+    Asks,
+    /// It answers the last one with what is not UTF-8.
+    Garbles,
 }
 
 pub(super) type Journal = Arc<Mutex<Vec<String>>>;
@@ -71,6 +90,8 @@ impl Plugin {
             fails_to_start: false,
             directions: Directions { inbound: true, outbound: false },
             on_failure: OnFailure::Closed,
+            several: None,
+            when: None,
         }
     }
 
@@ -96,6 +117,16 @@ impl Plugin {
 
     pub(super) fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.on_failure = on_failure;
+        self
+    }
+
+    pub(super) fn several(mut self, several: Option<Several>) -> Self {
+        self.several = several;
+        self
+    }
+
+    pub(super) fn when(mut self, when: When) -> Self {
+        self.when = Some(when);
         self
     }
 
@@ -139,6 +170,14 @@ impl Program for Shared {
         }
         Ok(Box::new(Self(self.0.clone())))
     }
+
+    fn takes_several(&self) -> bool {
+        self.0.several.is_some()
+    }
+
+    fn when(&self) -> Option<&When> {
+        self.0.when.as_ref()
+    }
 }
 
 impl Shared {
@@ -157,6 +196,28 @@ impl Instance for Shared {
         let arrow = if message.direction == Direction::Inbound { '>' } else { '<' };
         self.note(&format!("{arrow} {}", message.payload.escape_ascii()));
         (self.0.message)(message, call)
+    }
+
+    fn messages(
+        &mut self,
+        messages: &[Message<'_>],
+        call: &mut Call,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Result<(), Failure> {
+        assert!((2..=Together::MESSAGES).contains(&messages.len()), "{} messages", messages.len());
+        self.note(&format!("takes {}", messages.len()));
+        for message in messages {
+            verdicts.push(self.message(message, call)?);
+        }
+        match self.0.several {
+            Some(Several::TooFew) => drop(verdicts.pop()),
+            Some(Several::TooMany) => verdicts.push(pass()),
+            Some(Several::Holds) => *verdicts.last_mut().unwrap() = Verdict::Hold(5),
+            Some(Several::Asks) => call.effects.push(send(crate::Target::Echo, "not asked for")),
+            Some(Several::Garbles) => *verdicts.last_mut().unwrap() = change(b"\xff"),
+            Some(Several::Each) | None => {}
+        }
+        Ok(())
     }
 
     fn close(&mut self, _session: SessionId, end: &Rejection, call: &mut Call) -> Result<(), Failure> {
@@ -301,6 +362,37 @@ impl Bench {
         let flow = self.worker.received(id, lane, Kind::Text, Payload::Borrowed(text.as_bytes()));
         self.worker.check_invariants();
         flow
+    }
+
+    /// Messages of one read, as a driver hands them on; what the clients `to` received meanwhile is taken whenever reading stops.
+    pub(super) fn say_together(&mut self, id: ConnId, texts: &[&str], to: &[ConnId]) -> Vec<String> {
+        let mut received = vec![String::new(); to.len()];
+        let mut together = self.worker.together();
+        for text in texts {
+            assert!(together.push(Kind::Text, text.as_bytes()));
+        }
+        self.worker.heard(id);
+        loop {
+            self.worker.foresee(id, &mut together);
+            while let Some((kind, payload)) = together.pop() {
+                let flow = self.worker.received(id, Lane::ONLY, kind, Payload::Borrowed(payload));
+                self.worker.check_invariants();
+                if flow == Flow::Pause {
+                    break;
+                }
+            }
+            self.worker.set_aside(&mut together);
+            for (to, received) in to.iter().zip(&mut received) {
+                *received += &self.take(*to);
+                *received += " ";
+            }
+            if together.is_empty() {
+                self.worker.give_back(together);
+                return received;
+            }
+            // Whoever paused is relieved by what was taken, or by the end of a hold.
+            self.wait(60);
+        }
     }
 
     /// Writes everything that is queued on the only lane; what it was.

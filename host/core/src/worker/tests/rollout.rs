@@ -184,3 +184,95 @@ fn what_a_plugin_holds_that_the_chain_has_no_more_goes_on_in_order() {
     assert_eq!(bench.stats.listeners[0].inbound.held.value(), 0);
     assert_eq!(bench.stats.listeners[0].inbound.dropped.of(DropReason::HoldExpired).value(), 0);
 }
+
+/// Takes several messages at once, and tells of it.
+fn asked(name: &'static str, journal: &Journal) -> Plugin {
+    Plugin::mark(name).several(Some(Several::Each)).journal(journal)
+}
+
+#[test]
+fn messages_that_come_together_are_asked_of_the_generation_that_their_session_meets() {
+    let (first, second) = (Journal::default(), Journal::default());
+    let old = at(1, asked("1", &first).both());
+    let new = at(2, asked("2", &second).both());
+    let mut bench = echo(vec![old.clone()]);
+    let ids: Vec<_> = (0..40).map(|_| bench.open(0)).collect();
+    let share = Share::new(0.5);
+    serve(&mut bench, 1, &old, &[term(&new, 0, share)]);
+    for round in 0..4 {
+        for id in &ids {
+            let expected = if share.has(*id, 2) { "a22 b22 c22 " } else { "a11 b11 c11 " };
+            assert_eq!(bench.say_together(*id, &["a", "b", "c"], &[*id]), [expected], "round {round}");
+        }
+    }
+    for (journal, mine) in [(&first, false), (&second, true)] {
+        let sessions = ids.iter().filter(|id| share.has(**id, 2) == mine).count();
+        let takes = journal.lock().unwrap().iter().filter(|line| line.contains("takes 3")).count();
+        // Both ways; only the first read of all is asked about one by one.
+        assert!(sessions > 5 && takes >= 2 * (4 * sessions - 1), "{takes} of {sessions} sessions");
+    }
+}
+
+#[test]
+fn receivers_of_a_group_are_asked_of_their_own_generations() {
+    let (first, second) = (Journal::default(), Journal::default());
+    let old = at(1, asked("1", &first).outbound());
+    // Of the third nothing can be known before its turn.
+    let (new, alone) = (at(2, asked("2", &second).outbound()), at(3, Plugin::mark("3").outbound()));
+    let mut policy = listener(Transport::Tcp, Route::Group("g".into()), vec![old.clone()]);
+    policy.join = vec!["g".into()];
+    let mut bench = Bench::new(vec![policy]);
+    let ids: Vec<_> = (0..40).map(|_| bench.open(0)).collect();
+    let share = Share::new(0.3);
+    serve(&mut bench, 1, &old, &[term(&new, 0, share), term(&alone, 0, share)]);
+    let met = |id: ConnId| match (share.has(id, 2), share.has(id, 3)) {
+        (true, _) => "2",
+        (false, true) => "3",
+        (false, false) => "1",
+    };
+    for text in ["a", "b", "c"] {
+        bench.say(ids[0], text);
+        for id in &ids {
+            assert_eq!(bench.take(*id), format!("{text}{}", met(*id)));
+        }
+    }
+    for (journal, name) in [(&first, "1"), (&second, "2")] {
+        let members = ids.iter().filter(|id| met(**id) == name).count();
+        let lines = journal.lock().unwrap();
+        let takes: Vec<_> = lines.iter().filter(|line| line.contains("takes")).collect();
+        assert!(members > 3 && takes.len() >= 2, "{takes:?} of {members}");
+        assert_eq!(takes.last().unwrap().as_str(), format!("{name} takes {members}"));
+        assert_eq!(lines.iter().filter(|line| line.contains('<')).count(), 3 * members, "each is seen once");
+    }
+    for (link, name) in [(&old, "1"), (&new, "2"), (&alone, "3")] {
+        let members = ids.iter().filter(|id| met(**id) == name).count();
+        assert_eq!(link.stats[0].changed.value(), 3 * members as u64);
+    }
+}
+
+#[test]
+fn what_was_said_ahead_by_a_generation_in_quarantine_is_not_used() {
+    let journal = Journal::default();
+    let link = at(1, asked("1", &journal).on_failure(OnFailure::Closed));
+    let quarantine = link.quarantine.clone();
+    let mut bench = echo(vec![link.clone()]);
+    let id = bench.open(0);
+    bench.say(id, "x");
+    bench.take(id);
+    let mut together = bench.worker.together();
+    for text in ["a", "b"] {
+        assert!(together.push(Kind::Text, text.as_bytes()));
+    }
+    bench.worker.foresee(id, &mut together);
+    assert_eq!(link.stats[0].batches.value(), 1);
+    // Another worker has had enough of it.
+    assert!(quarantine.begins(8));
+    while let Some((kind, payload)) = together.pop() {
+        bench.worker.received(id, Lane::ONLY, kind, Payload::Borrowed(payload));
+    }
+    assert_eq!(bench.take(id), "");
+    assert_eq!(link.stats[0].failure(FailureCause::Quarantined).value(), 2);
+    assert!(together.push(Kind::Text, b"c") && together.push(Kind::Text, b"d"));
+    bench.worker.foresee(id, &mut together);
+    assert_eq!(link.stats[0].batches.value(), 1, "it is asked no more");
+}

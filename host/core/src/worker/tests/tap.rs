@@ -278,3 +278,22 @@ fn calls_can_be_put_into_their_order() {
         ]
     );
 }
+
+#[test]
+fn verdicts_on_messages_that_came_together_are_seen_where_each_is_used() {
+    let mut said = Vec::new();
+    for several in [None, Some(Several::Each)] {
+        let link = orders().several(several).link(0);
+        let stats = link.stats.clone();
+        let mut bench = echo(vec![link]);
+        let (id, other) = (bench.open(0), bench.open(0));
+        bench.say(id, "first");
+        let lines = look_on(&mut bench);
+        bench.say(other, "of another session");
+        bench.say_together(id, &["a", "drop", "nowhere", "b"], &[id]);
+        assert_eq!(stats[0].batches.value(), u64::from(several.is_some()));
+        said.push(seen(&lines));
+    }
+    assert_eq!(said[0], said[1]);
+    assert!(said[1].iter().any(|line| line == "in 3 drop | orders: drop spam > plugin"), "{:?}", said[1]);
+}

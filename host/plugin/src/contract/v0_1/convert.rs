@@ -2,6 +2,7 @@
 
 use super::handler::{MessageView, RejectionView, SessionView, TlsView};
 use super::imports::types as wit;
+use super::packed::{self, Answer, Place};
 use crate::host_interfaces::{Breach, Host};
 use crate::manifest::Manifest;
 use bytes::Bytes;
@@ -37,6 +38,20 @@ pub(crate) fn message<'a>(message: &'a Message<'_>) -> MessageView<'a> {
         },
         payload: &message.payload,
     }
+}
+
+/// Packs a message behind those that are there. False: it is too long for that.
+pub(crate) fn pack(message: &Message<'_>, into: &mut Vec<u8>) -> bool {
+    let header = packed::Header {
+        session: message.session.raw(),
+        sequence: message.sequence,
+        direction: message.direction as u8,
+        kind: match message.kind {
+            Kind::Text => 0,
+            Kind::Binary => 1,
+        },
+    };
+    packed::pack(header, &message.payload, into)
 }
 
 pub(crate) fn session(session: &SessionInfo) -> SessionView<'_> {
@@ -100,19 +115,39 @@ impl Converter<'_> {
         })
     }
 
-    fn forwarding(&mut self, forwarding: wit::Forwarding, text: bool) -> Result<Forwarding, Breach> {
-        let payload = match forwarding.payload {
-            None => None,
-            Some(payload) => {
-                self.0.spend(payload.len())?;
-                if text && std::str::from_utf8(&payload).is_err() {
-                    return Err(Breach::Answer(
-                        "it answered a text message with a payload that is not UTF-8".into(),
-                    ));
-                }
-                Some(Bytes::from(payload))
+    /// One of several answers, each checked as if it had come alone. What it drops is not yet counted.
+    pub(crate) fn answer(&mut self, answer: Answer, text: bool) -> Result<Verdict, Breach> {
+        self.0.answer_begins();
+        Ok(match answer {
+            Answer::Forward(place, payload) => {
+                // A view would keep all the answers for as long as one of them waits somewhere, whose own length is what counts there.
+                let payload = payload.map(|payload| self.payload(payload, text)).transpose()?;
+                let payload = payload.map(|payload| Bytes::copy_from_slice(&payload));
+                let route = match place {
+                    None => None,
+                    Some(Place::Cluster(name)) => Some(Target::Cluster(self.name(name.as_str())?)),
+                    Some(Place::Group(name)) => Some(Target::Group(self.name(name.as_str())?)),
+                    Some(Place::Session(session)) => Some(Target::Session(SessionId::from_raw(session))),
+                    Some(Place::Echo) => Some(Target::Echo),
+                };
+                Verdict::Forward(Forwarding { payload, route })
             }
-        };
+            Answer::Drop(reason) => Verdict::Drop(self.0.drop_reason(reason.as_str())),
+            Answer::Close(code, reason) => Verdict::Close(rejected(code, reason.as_str())?),
+        })
+    }
+
+    fn payload(&mut self, payload: Bytes, text: bool) -> Result<Bytes, Breach> {
+        self.0.spend(payload.len())?;
+        if text && std::str::from_utf8(&payload).is_err() {
+            return Err(Breach::Answer("it answered a text message with a payload that is not UTF-8".into()));
+        }
+        Ok(payload)
+    }
+
+    fn forwarding(&mut self, forwarding: wit::Forwarding, text: bool) -> Result<Forwarding, Breach> {
+        let payload =
+            forwarding.payload.map(|payload| self.payload(Bytes::from(payload), text)).transpose()?;
         let route = forwarding.route.map(|route| self.target(route)).transpose()?;
         Ok(Forwarding { payload, route })
     }
@@ -140,12 +175,16 @@ impl Converter<'_> {
 
 /// A plugin's reason to close, checked.
 pub(crate) fn end(end: &wit::Rejection) -> Result<Rejection, Breach> {
-    if end.reason.len() > Rejection::MAX_REASON {
+    rejected(end.code, &end.reason)
+}
+
+fn rejected(code: u16, reason: &str) -> Result<Rejection, Breach> {
+    if reason.len() > Rejection::MAX_REASON {
         return Err(Breach::Answer(format!(
             "it gave a close reason of {} bytes; the most is {}",
-            end.reason.len(),
+            reason.len(),
             Rejection::MAX_REASON
         )));
     }
-    Ok(Rejection::new(end.code, &end.reason))
+    Ok(Rejection::new(code, reason))
 }

@@ -6,6 +6,8 @@ use wasmtime::component::{ComponentExportIndex, ComponentType, Instance, Instanc
 use wasmtime::{Result, Store, format_err};
 
 const NAME: &str = "weir:plugin/handler@0.1.0";
+/// Optional.
+const BATCH: &str = "weir:plugin/batch@0.1.0";
 
 #[derive(Clone, Debug, ComponentType, Lower)]
 #[component(record)]
@@ -53,6 +55,7 @@ pub(crate) struct HandlerIndices {
     message: ComponentExportIndex,
     close: ComponentExportIndex,
     timer: ComponentExportIndex,
+    batch: Option<ComponentExportIndex>,
 }
 
 impl HandlerIndices {
@@ -65,7 +68,15 @@ impl HandlerIndices {
                 .get_export_index(Some(&handler), name)
                 .ok_or_else(|| format_err!("its {NAME} has no function {name}"))
         };
+        let batch = match component.get_export_index(None, BATCH) {
+            None => None,
+            Some(interface) => {
+                let handle = component.get_export_index(Some(&interface), "handle");
+                Some(handle.ok_or_else(|| format_err!("its {BATCH} has no function handle"))?)
+            }
+        };
         Ok(Self {
+            batch,
             describe: find("describe")?,
             configure: find("configure")?,
             open: find("on-open")?,
@@ -85,7 +96,10 @@ pub(crate) struct Handler {
     message: TypedFunc<(MessageView<'static>,), (Verdict,)>,
     close: TypedFunc<(u64, RejectionView<'static>), ()>,
     timer: TypedFunc<(), ()>,
+    batch: Option<Batch>,
 }
+
+type Batch = TypedFunc<(&'static [u8],), (Vec<u8>,)>;
 
 impl Handler {
     pub(crate) fn new(store: &mut Store<Host>, instance: &Instance, at: &HandlerIndices) -> Result<Self> {
@@ -96,6 +110,7 @@ impl Handler {
             message: instance.get_typed_func(&mut *store, at.message)?,
             close: instance.get_typed_func(&mut *store, at.close)?,
             timer: instance.get_typed_func(&mut *store, at.timer)?,
+            batch: at.batch.map(|batch| instance.get_typed_func(&mut *store, batch)).transpose()?,
         })
     }
 
@@ -124,6 +139,13 @@ impl Handler {
     pub(crate) fn message(&self, store: &mut Store<Host>, message: MessageView<'_>) -> Result<Verdict> {
         let handle: TypedFunc<(MessageView<'_>,), (Verdict,)> = self.message;
         Ok(handle.call(store, (message,))?.0)
+    }
+
+    /// Packed messages in, packed answers out, as they are: copied once each way, and no more than the store lets one crossing allocate.
+    pub(crate) fn batch(&self, store: &mut Store<Host>, messages: &[u8]) -> Result<Vec<u8>> {
+        let handle: TypedFunc<(&[u8],), (Vec<u8>,)> =
+            self.batch.ok_or_else(|| format_err!("it exports no {BATCH}"))?;
+        Ok(handle.call(store, (messages,))?.0)
     }
 
     pub(crate) fn close(&self, store: &mut Store<Host>, session: u64, end: RejectionView<'_>) -> Result<()> {
