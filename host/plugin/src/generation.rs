@@ -192,6 +192,14 @@ impl Program for Generation {
     fn instantiate(&self, seat: &Seat, effects: &mut Vec<Effect>) -> Result<Box<dyn Instance>, Failure> {
         self.maker.make(seat, false, &self.counts.workers, effects)
     }
+
+    fn takes_several(&self) -> bool {
+        self.several
+    }
+
+    fn when(&self) -> Option<&When> {
+        self.spec.when.as_deref()
+    }
 }
 
 /// What instances of a generation are made of.
@@ -238,14 +246,6 @@ impl Maker {
         }
         effects.append(&mut started.store.data_mut().effects);
         Ok(Box::new(PluginInstance::new(started)))
-    }
-
-    fn takes_several(&self) -> bool {
-        self.several
-    }
-
-    fn when(&self) -> Option<&When> {
-        self.spec.when.as_deref()
     }
 }
 
