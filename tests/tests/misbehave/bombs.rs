@@ -10,7 +10,7 @@ use weir_tests::{Gateway, artifact, forge, wait_for};
 const WARM: u64 = 200;
 
 /// What the gateway has more at the end than after the first, in KiB.
-async fn rounds(gateway: &Gateway, bomb: &str, cause: &str, count: u64) -> i64 {
+async fn rounds(gateway: &Gateway, bomb: &str, (cause, budget): (&str, &str), count: u64) -> i64 {
     // A message that passes between two bombs: it is not the same function failing again and again, so it is renewed at once.
     let mut client = client(gateway).await;
     let (mut begun, mut sent) = (0, 0);
@@ -26,7 +26,7 @@ async fn rounds(gateway: &Gateway, bomb: &str, cause: &str, count: u64) -> i64 {
         metrics.sum("plugin_failures", &[("cause", cause)]) == sent
             && metrics.sum("messages_dropped", &[("reason", "plugin_failed")]) == sent
     });
-    assert_eq!(metrics.sum("plugin_budget_hits", &[("budget", cause)]), sent);
+    assert_eq!(metrics.sum("plugin_budget_hits", &[("budget", budget)]), sent);
     assert_eq!(metrics.sum("plugin_failures", &[]), sent, "and no other cause");
     client.close().await.expect("closed");
     (Memory::of(gateway.pid()).anonymous as i64 - begun) / 1024
@@ -37,11 +37,13 @@ async fn bombs_of_memory_and_tables_and_deep_recursion_leave_nothing_behind() {
     let count = scaled(1_000, 100_000);
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), forge::with_growing_table()).expect("written");
-    for (bomb, cause) in [("memory", "memory"), ("table", "table"), ("recursion", "stack")] {
+    let bombs =
+        [("memory", "memory", "memory"), ("table", "memory", "table"), ("recursion", "stack", "stack")];
+    for (bomb, cause, budget) in bombs {
         let keys = "memory = \"2MiB\"\nstack = \"64KiB\"\ndeadline = \"10s\"";
         let gateway = gateway_of(file.path().to_owned(), 1, keys);
         let begun = Instant::now();
-        let grown = rounds(&gateway, bomb, cause, count).await;
+        let grown = rounds(&gateway, bomb, (cause, budget), count).await;
         figure(
             &format!("{bomb} bomb"),
             &format!("{count} clean traps in {:.1?}; resident memory {grown:+} KiB", begun.elapsed()),
