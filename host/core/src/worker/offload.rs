@@ -197,7 +197,7 @@ impl State {
         self.call.effects = effects;
         (self.call.session, self.call.nanoseconds, self.call.fuel) = (session, nanoseconds, fuel);
         match said {
-            Said::Ready => {}
+            Said::Ready | Said::Close(_, Err(_)) => {}
             Said::Open(id, said) => self.opened_elsewhere(snapshot, id, by, said),
             Said::Message { session, direction, sequence, hops, said } => {
                 self.judged_elsewhere(snapshot, (session, direction, sequence), link, hops, said);
@@ -209,7 +209,6 @@ impl State {
                     self.apply_effects_of(by, None, 1);
                 }
             }
-            Said::Close(_, Err(_)) => {}
         }
         self.call.effects.clear();
     }
