@@ -118,15 +118,15 @@ impl Ticket {
 
     /// False: it was called off.
     fn begin(&self) -> bool {
-        self.become_(Self::BEGUN)
+        self.settle(Self::BEGUN)
     }
 
     /// False: it has begun, and its answer comes.
     pub(crate) fn call_off(&self) -> bool {
-        self.become_(Self::CALLED_OFF)
+        self.settle(Self::CALLED_OFF)
     }
 
-    fn become_(&self, state: u8) -> bool {
+    fn settle(&self, state: u8) -> bool {
         self.0.compare_exchange(Self::WAITS, state, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
