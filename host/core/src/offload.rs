@@ -8,7 +8,7 @@
 //! Of one session everything goes to one thread, so a plugin sees it in its order.
 
 use crate::conn::Parcel;
-use crate::id::{GenerationId, SessionId, WorkerId};
+use crate::id::{SessionId, WorkerId};
 use crate::mail::{Letter, Mail};
 use crate::message::Direction;
 use crate::program::{Call, Failure, Seat, SessionInfo};
@@ -48,6 +48,8 @@ pub trait Answers: Send + Sync + fmt::Debug {
 #[derive(Debug)]
 pub struct Job {
     pub(crate) asked: Asked,
+    /// Who is asked, with the workers' counters.
+    pub(crate) link: Link,
     pub(crate) session: Option<(SessionId, Attributes)>,
     pub(crate) ticket: Ticket,
     /// The worker that asks, and what all workers share.
@@ -116,15 +118,15 @@ impl Ticket {
 
     /// False: it was called off.
     fn begin(&self) -> bool {
-        self.become_(Self::BEGUN)
+        self.settle(Self::BEGUN)
     }
 
     /// False: it has begun, and its answer comes.
     pub(crate) fn call_off(&self) -> bool {
-        self.become_(Self::CALLED_OFF)
+        self.settle(Self::CALLED_OFF)
     }
 
-    fn become_(&self, state: u8) -> bool {
+    fn settle(&self, state: u8) -> bool {
         self.0.compare_exchange(Self::WAITS, state, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
@@ -132,7 +134,8 @@ impl Ticket {
 /// What became of a job, as a letter.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
-    pub(crate) by: GenerationId,
+    /// Who says it, though perhaps it serves no more.
+    pub(crate) link: Link,
     pub(crate) said: Said,
     pub(crate) session: Option<(SessionId, Attributes)>,
     pub(crate) effects: Vec<Effect>,
@@ -247,7 +250,7 @@ impl Desk {
             }
         };
         let answer = Answer {
-            by: self.link.id(),
+            link: job.link,
             said,
             session: self.call.session.take(),
             effects: std::mem::take(&mut self.call.effects),

@@ -218,7 +218,10 @@ struct OnThreads {
 impl fmt::Debug for OnThreads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Maker { starter, generation, .. } = &*self.maker;
-        f.debug_struct("OnThreads").field("binding", &starter.binding).field("number", generation).finish()
+        f.debug_struct("OnThreads")
+            .field("binding", &starter.binding)
+            .field("number", generation)
+            .finish_non_exhaustive()
     }
 }
 

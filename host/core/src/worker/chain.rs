@@ -143,11 +143,24 @@ impl State {
         judged: Judged,
         route: Option<Target>,
     ) {
-        let open = self.conns.get(parcel.session).is_some_and(|conn| conn.phase.takes_output());
-        let Judge { progress, id, .. } = judged.by.clone();
+        let id = judged.by.id;
         let policy = snapshot.listeners.get(self.listener_of(parcel.session));
         let mut links = policy.into_iter().flat_map(|policy| policy.chain.links());
         let link = links.find(|link| link.binding == id.binding).map(|link| link.at(id.generation));
+        self.conclude_by(snapshot, link, parcel, judged, route);
+    }
+
+    /// The same with the link that judged it, wherever that is now.
+    pub(crate) fn conclude_by(
+        &mut self,
+        snapshot: &Snapshot,
+        link: Option<&Link>,
+        parcel: Parcel,
+        judged: Judged,
+        route: Option<Target>,
+    ) {
+        let open = self.conns.get(parcel.session).is_some_and(|conn| conn.phase.takes_output());
+        let progress = judged.by.progress.clone();
         if !open {
             // The effects ended its own session; a verdict of its own to do so comes to the same.
             let dropped = matches!(judged.verdict, Verdict::Drop(_));

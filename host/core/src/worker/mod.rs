@@ -58,7 +58,7 @@ use crate::queue::Queue;
 use crate::resume::Hello;
 use crate::roster::{Notice, Roster};
 use crate::slab::Slab;
-use crate::snapshot::{OnFailure, Progress, Snapshot};
+use crate::snapshot::{Link, OnFailure, Progress, Snapshot};
 use crate::stats::WorkerStats;
 use crate::time::Time;
 use crate::together::Together;
@@ -140,6 +140,8 @@ pub(crate) enum Task {
     WorkOff { session: SessionId, direction: Direction },
     /// A message whose verdict is known, after the effects that came with it.
     Conclude { parcel: Parcel, judged: Judged, route: Option<Target> },
+    /// The same, of a link that was called elsewhere: it may have left the chain since.
+    ConcludeElsewhere { parcel: Parcel, judged: Judged, route: Option<Target>, link: Box<Link> },
     /// A message is held by a generation that the session may not meet any more.
     OfferAnew { session: SessionId },
     /// A plugin sends.
@@ -417,6 +419,9 @@ impl State {
             match task {
                 Task::WorkOff { session, direction } => self.work_off(snapshot, session, direction),
                 Task::Conclude { parcel, judged, route } => self.conclude(snapshot, parcel, judged, route),
+                Task::ConcludeElsewhere { parcel, judged, route, link } => {
+                    self.conclude_by(snapshot, Some(&link), parcel, judged, route);
+                }
                 Task::OfferAnew { session } => self.offer_anew_of(snapshot, session),
                 Task::Send { to, in_hand, kind, payload, hops } => {
                     self.send(snapshot, &to, in_hand, kind, &payload, hops);

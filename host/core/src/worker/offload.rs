@@ -8,7 +8,7 @@ use super::{Judge, Judged, State, Task, Worker};
 use crate::attribute::Attributes;
 use crate::conn::{Conn, Gate, Held, Kept, Parcel, Pauses, Waiting};
 use crate::id::{ConnId, GenerationId, SessionId};
-use crate::message::{Direction, Message};
+use crate::message::Direction;
 use crate::offload::{Answer, Answers, Asked, Job, Said, Ticket};
 use crate::program::{Failure, FailureCause, SessionInfo};
 use crate::reason::{CloseReason, DropReason};
@@ -175,7 +175,9 @@ impl State {
         }
         if let (Some(offload), Some(back)) = (&link.offload, &self.offloads.back) {
             let (from, back) = (self.seat.clone(), back.clone());
-            if offload.submit(Box::new(Job { asked, session, ticket, from, back })).is_ok() {
+            // Not what it would be kept alive by.
+            let link = Link { offload: None, terms: Arc::default(), ..link.clone() };
+            if offload.submit(Box::new(Job { asked, link, session, ticket, from, back })).is_ok() {
                 stats.offloaded.add(1);
                 return Ok(());
             }
@@ -186,18 +188,19 @@ impl State {
 
     /// Something that was asked elsewhere is answered.
     pub(crate) fn answered_elsewhere(&mut self, snapshot: &Snapshot, answer: Answer) {
-        let Answer { by, said, session, effects, nanoseconds, fuel, every, notices } = answer;
+        let Answer { link, said, session, effects, nanoseconds, fuel, every, notices } = answer;
         self.roster.note(notices);
+        let by = link.id();
         if let Some(milliseconds) = every {
             self.wish(snapshot, by, crate::Effect::Every { milliseconds });
         }
         self.call.effects = effects;
         (self.call.session, self.call.nanoseconds, self.call.fuel) = (session, nanoseconds, fuel);
         match said {
-            Said::Ready => {}
+            Said::Ready | Said::Close(_, Err(_)) => {}
             Said::Open(id, said) => self.opened_elsewhere(snapshot, id, by, said),
             Said::Message { session, direction, sequence, hops, said } => {
-                self.judged_elsewhere(snapshot, (session, direction, sequence), by, hops, said);
+                self.judged_elsewhere(snapshot, (session, direction, sequence), link, hops, said);
             }
             Said::Close(id, Ok(())) => self.apply_effects_of(by, Some(id), 1),
             Said::Timer(said) => {
@@ -206,7 +209,6 @@ impl State {
                     self.apply_effects_of(by, None, 1);
                 }
             }
-            Said::Close(_, Err(_)) => {}
         }
         self.call.effects.clear();
     }
@@ -215,10 +217,11 @@ impl State {
         &mut self,
         snapshot: &Snapshot,
         (id, direction, sequence): (SessionId, Direction, u64),
-        by: GenerationId,
+        link: Link,
         hops: u8,
         said: Result<Verdict, Failure>,
     ) {
+        let by = link.id();
         let front = self.line(id, direction).and_then(|line| line.messages.front());
         let waits = front.is_some_and(|front| {
             let kept = front.kept.as_deref().filter(|kept| kept.ticket.is_some() && kept.by == by);
@@ -228,9 +231,7 @@ impl State {
         let Some(Waiting { parcel, kept: Some(kept) }) = waiting else {
             // Its session ended meanwhile, and the message has its fate. The call was made all the same.
             if let Ok(verdict) = &said {
-                if let Some(link) = snapshot.link_of(by) {
-                    link.stats[usize::from(self.seat.worker.0)].verdict(verdict);
-                }
+                link.stats[usize::from(self.seat.worker.0)].verdict(verdict);
                 self.apply_effects_of(by, Some(id), hops + 1);
             }
             return;
@@ -240,7 +241,7 @@ impl State {
         let chain = &snapshot.listeners[self.listener_of(id)].chain;
         let progress = chain.resume(direction, &kept.chain, kept.progress);
         let message = parcel.open();
-        self.tap_elsewhere(snapshot, &message, by, &said);
+        self.tap_meet(&message, &link, &said);
         let on_failure = kept.on_failure;
         match said {
             Ok(verdict) => {
@@ -251,7 +252,8 @@ impl State {
                     self.tasks.push(Task::OfferAnew { session: id });
                 }
                 // The effects come first, then the message goes on.
-                self.tasks.push(Task::Conclude { parcel: Parcel::pack(message), judged, route: kept.route });
+                let (parcel, link) = (Parcel::pack(message), Box::new(link));
+                self.tasks.push(Task::ConcludeElsewhere { parcel, judged, route: kept.route, link });
                 self.apply_effects_of(by, Some(id), hops + 1);
             }
             Err(_) if on_failure == OnFailure::Open => {
@@ -279,7 +281,9 @@ impl State {
         self.call.session = None;
         self.call.nanoseconds = 0;
         let failure = self.waited_too_long(snapshot, kept.by);
-        self.tap_elsewhere(snapshot, &message, kept.by, &Err(failure));
+        if let Some(link) = snapshot.link_of(kept.by) {
+            self.tap_meet(&message, link, &Err(failure));
+        }
         let chain = &snapshot.listeners[self.listener_of(id)].chain;
         match kept.on_failure {
             OnFailure::Open => {
@@ -296,22 +300,6 @@ impl State {
             link.stats[usize::from(self.seat.worker.0)].failure(cause).add(1);
         }
         Failure { cause, detail: "its threads did not come to it in time".into() }
-    }
-
-    fn tap_elsewhere(
-        &mut self,
-        snapshot: &Snapshot,
-        message: &Message<'_>,
-        by: GenerationId,
-        said: &Result<Verdict, Failure>,
-    ) {
-        if self.tap.is_some()
-            && let Some(link) = snapshot.link_of(by)
-        {
-            // Who said it, though another serves by now.
-            let link = Link { generation: by.generation, ..link.clone() };
-            self.tap_meet(message, &link, said);
-        }
     }
 
     /// Whether the session waits to be accepted.

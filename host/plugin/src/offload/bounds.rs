@@ -47,7 +47,9 @@ mod tests {
         bounds.leave(500);
         assert!(bounds.enter(60, 3, 100) && !bounds.enter(41, 3, 100) && bounds.enter(40, 3, 100));
         assert!(!bounds.enter(0, 3, 100), "three wait");
-        [0, 60, 40].into_iter().for_each(|bytes| bounds.leave(bytes));
+        for bytes in [0, 60, 40] {
+            bounds.leave(bytes);
+        }
         assert_eq!((bounds.calls.into_inner(), bounds.bytes.into_inner()), (0, 0));
     }
 

@@ -71,6 +71,10 @@ impl Pool {
     pub(crate) fn start(link: &Link, policy: &Offloading, unfinished: &Arc<AtomicUsize>) -> Self {
         let mut lanes = Vec::new();
         for number in 0..policy.threads.clamp(1, MAX_THREADS) {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "`Bounds` bound it; a `sync_channel` takes all of its room at once"
+            )]
             let (jobs, receiver) = channel();
             let bounds = Arc::new(Bounds::default());
             let (thread_link, thread_bounds, unfinished) = (link.clone(), bounds.clone(), unfinished.clone());

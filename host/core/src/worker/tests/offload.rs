@@ -475,3 +475,51 @@ fn a_session_that_is_drained_has_its_answers_first() {
         }
     }
 }
+
+#[test]
+fn a_session_that_ends_before_it_is_accepted_is_told_of_twice_or_never() {
+    for begun in [false, true] {
+        let journal = Journal::default();
+        let mut old = Elsewhere::at(1, Plugin::pass("old").journal(&journal), 100);
+        let mut new = Elsewhere::at(2, Plugin::pass("new").journal(&journal), 100);
+        let mut bench = echo(vec![old.link.clone()]);
+        old.serve_all(&mut bench);
+        let id = bench.open(0);
+        let job = old.thread.jobs.lock().unwrap().pop_front().unwrap();
+        let (reply, job) =
+            if begun { (old.desk.serve(job, bench.now(), 0), None) } else { (None, Some(job)) };
+        // Another generation serves when it ends: the end is to come behind the beginning all the same.
+        bench.reload(|snapshot| snapshot.listeners[0].chain = Chain::new(vec![new.link.clone()]));
+        bench.worker.lost(id);
+        bench.worker.check_invariants();
+        if let Some(job) = job {
+            assert!(old.desk.serve(job, bench.now(), 0).is_none(), "it was called off");
+        }
+        if let Some(reply) = reply {
+            reply.send();
+        }
+        old.serve_all(&mut bench);
+        new.serve_all(&mut bench);
+        bench.worker.release(id);
+        let told: &[&str] = if begun { &["old open", "old close 1006"] } else { &[] };
+        assert_eq!(*journal.lock().unwrap(), told);
+    }
+}
+
+#[test]
+fn who_is_told_of_a_session_follows_a_chain_that_changes_meanwhile() {
+    let journal = Journal::default();
+    let mut door = Elsewhere::new(Plugin::pass("door").journal(&journal), 100);
+    let mut bench = echo(vec![door.link.clone(), Plugin::pass("gone").journal(&journal).link(1)]);
+    door.serve_all(&mut bench);
+    let id = bench.open(0);
+    bench.reload(|snapshot| {
+        let came = Plugin::pass("came").journal(&journal).link(2);
+        snapshot.listeners[0].chain = Chain::new(vec![door.link.clone(), came]);
+    });
+    door.serve_all(&mut bench);
+    bench.worker.lost(id);
+    door.serve_all(&mut bench);
+    bench.worker.release(id);
+    assert_eq!(*journal.lock().unwrap(), ["door open", "came open", "came close 1006", "door close 1006"]);
+}
