@@ -42,7 +42,8 @@ async fn files_the_configuration_trials_and_restarts_are_told_apart() {
     fs::remove_file(gateway.plugin_path("p.wasm")).expect("removed");
     wait_for_events(&gateway, 10);
     rewrite(&gateway, &plain.replace("[\"p\"]", "[]"));
-    wait_for("it is forgotten", || gateway.binding("p").is_none());
+    wait_for_events(&gateway, 11);
+    assert_eq!(gateway.binding("p"), None);
     let told = events(&gateway);
     assert_eq!(
         told,

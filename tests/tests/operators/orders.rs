@@ -146,7 +146,7 @@ async fn a_canary_is_called_off() {
     let admin = format!("http://{}", gateway.admin());
     let shown = weir_tests::command::weir(gateway.dir(), &["plugin", "list", "--admin", &admin]);
     let line = shown.out.lines().nth(1).expect("a line");
-    assert!(line.starts_with("p") && line.contains("trying") && line.contains("50%"), "{}", shown.out);
+    assert!(line.starts_with('p') && line.contains("trying") && line.contains("50%"), "{}", shown.out);
     ordered(&gateway, "rollback", &[]);
     for client in &mut clients {
         assert_eq!(say(client).await, "x<1>1");

@@ -97,7 +97,10 @@ pub(crate) fn swap(gateway: &Gateway, file: &[u8], state: &str) {
     Swap::Rename.apply(gateway, "p.wasm", file);
     wait_for(state, || {
         let now = binding(gateway);
-        now["offered"] != before && now["state"] == state
+        // The workers have it too, where a chain has it.
+        let link = gateway.plugins()["chains"][0]["chain"][0].clone();
+        let published = link.is_null() || link["generation"] == now["serving"]["generation"];
+        now["offered"] != before && now["state"] == state && published
     });
 }
 

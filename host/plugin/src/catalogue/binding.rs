@@ -176,13 +176,12 @@ impl Binding {
     /// An operator goes back: a canary is called off, else what served before serves again, or `otherwise` where that is not known.
     /// Gives what was taken back; `None`: there is nothing to go back to.
     pub(crate) fn roll_back(&mut self, otherwise: Option<Arc<Generation>>, why: &str) -> Option<TakenBack> {
-        let bad = match self.lineup.call_off() {
-            Some(canary) => canary,
-            None => {
-                let bad = self.lineup.go_back(otherwise)?;
-                self.since = Clock::now();
-                bad
-            }
+        let bad = if let Some(canary) = self.lineup.call_off() {
+            canary
+        } else {
+            let bad = self.lineup.go_back(otherwise)?;
+            self.since = Clock::now();
+            bad
         };
         let serving = self.serving()?.clone();
         self.taken_back += 1;

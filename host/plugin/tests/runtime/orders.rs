@@ -5,7 +5,8 @@ use crate::rig::{RUNTIME, spec};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use weir_plugin::{
-    BindingSpec, BindingState, BindingStatus, Catalogue, Change, OrderError, Outcome, Refusal, StateStore,
+    BindingSpec, BindingState, BindingStatus, Catalogue, Change, OrderError, Outcome, Refusal, RolloutPolicy,
+    StateStore,
 };
 
 /// As after each start with the same state.
@@ -109,7 +110,11 @@ fn a_canary_is_called_off_by_hand() {
     assert_eq!(status(&catalogue).refused.len(), 1);
     assert_eq!(error(catalogue.roll_back("a", "x")), OrderError::NothingBefore, "the first is all there is");
     // Another file may come; that one is not tried again until it is accepted.
-    swapped(offer(&catalogue, "capabilities", &BindingSpec { rollout: Default::default(), ..spec.clone() }));
+    swapped(offer(
+        &catalogue,
+        "capabilities",
+        &BindingSpec { rollout: RolloutPolicy::default(), ..spec.clone() },
+    ));
     assert!(matches!(offer(&catalogue, "stamp", &spec), Change::Refused(Refusal::TakenBackBefore(_))));
     assert!(matches!(catalogue.accept("a").unwrap().change, Change::Accepted(1)));
     assert_eq!(catalogue.take_wanted().len(), 1);
