@@ -80,6 +80,11 @@ impl When {
             && self.says.iter().all(|says| says.0.holds(&message.payload))
     }
 
+    /// Whether it takes a pass over the payload to tell.
+    pub(crate) fn looks_inside(&self) -> bool {
+        !self.says.is_empty()
+    }
+
     /// Whether what else happens in a turn can change the answer for a message.
     pub(crate) fn may_change(&self) -> bool {
         !self.attributes.is_empty()

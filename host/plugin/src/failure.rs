@@ -46,9 +46,8 @@ fn classify(error: &Error, host: &Host) -> (FailureCause, String) {
     if let Some(breach) = error.downcast_ref::<Breach>() {
         let cause = match breach {
             Breach::EffectInSetup(_) => FailureCause::Configure,
-            Breach::Effects(_) | Breach::Output(_) => FailureCause::Output,
+            Breach::Effects(_) | Breach::Output(_) | Breach::Deferred => FailureCause::Output,
             Breach::Answer(_) | Breach::Torn(_) => FailureCause::Answer,
-            Breach::Deferred => FailureCause::Output,
             Breach::HostCalls(_) => FailureCause::HostCalls,
             Breach::Kv(KvError::Full { .. }) => FailureCause::Kv,
             Breach::Kv(_) | Breach::Random(_) => FailureCause::Trap,

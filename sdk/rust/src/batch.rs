@@ -132,7 +132,7 @@ mod tests {
             seen.push((message.id(), message.kind, message.payload.clone()));
             Verdict::drop(message.sequence.to_string())
         });
-        assert_eq!(answers, b"\x02\x01\0\0\01\x02\x01\0\0\02\x02\x01\0\0\03");
+        assert_eq!(answers, b"\x02\x01\0\0\x001\x02\x01\0\0\x002\x02\x01\0\0\x003");
         let sessions: Vec<_> = seen.iter().map(|(id, ..)| (id.session, id.sequence)).collect();
         assert_eq!(sessions, [(7, 1), (7, 2), (7, 3)]);
         assert_eq!(seen[0].1, Kind::Text);

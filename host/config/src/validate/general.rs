@@ -23,7 +23,7 @@ impl Check<'_> {
         let clusters = self.clusters(&file.cluster);
         let listeners = self.listeners(file, &mut addresses);
         let names = listeners.iter().map(|listener| listener.name.as_str());
-        self.listeners_of_filters(&file.plugin, names);
+        self.listeners_of_filters(&file.plugin, &names);
         Config { runtime, overload, admin, tap, log, plugins, bindings, listeners, clusters }
     }
 

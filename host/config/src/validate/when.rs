@@ -102,11 +102,11 @@ impl Check<'_> {
     pub(super) fn listeners_of_filters<'n>(
         &mut self,
         raw: &[Spanned<raw::Plugin>],
-        listeners: impl Iterator<Item = &'n str> + Clone,
+        listeners: &(impl Iterator<Item = &'n str> + Clone),
     ) {
         for plugin in raw {
             let list = plugin.get_ref().when.as_ref().and_then(|when| when.get_ref().listener.as_ref());
-            for item in list.into_iter().flat_map(|list| list.get_ref()) {
+            for item in list.into_iter().flat_map(Spanned::get_ref) {
                 // What is no text was blamed when it was read.
                 let Some((name, span)) =
                     item.0.as_ref().and_then(|it| Some((it.value.as_ref().ok()?, &it.span)))

@@ -438,7 +438,7 @@ fn each_is_told_where_and_what() {
                 r#"3:36: the attribute "tier" must be compared with a text, not 1 (such as `attribute = { "weir.path" = "/chat" }`)"#,
                 r#"3:57: what `json` has at "/b" must be a text, a number or a truth (such as `json = { "/type" = "chat" }`)"#,
                 r#"3:57: a pointer of `json` must be like "/symbol" or "/quote/id", not "type" (RFC 6901: names with "/" before each, at most 16; "~1" is a "/" in a name, "~0" a "~")"#,
-                r#"3:85: unknown key `siz` (`when` knows `attribute`, `direction`, `json`, `kind`, `listener`, `max_size`, `min_size`, `prefix`)"#,
+                "3:85: unknown key `siz` (`when` knows `attribute`, `direction`, `json`, `kind`, `listener`, `max_size`, `min_size`, `prefix`)",
             ],
         ),
         (

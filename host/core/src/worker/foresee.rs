@@ -274,10 +274,11 @@ impl State {
         if changing || !link.program.takes_several() {
             return Left::default();
         }
-        let answers = VecDeque::with_capacity(left.messages.len());
-        let mut stage = Stage { by: link.id(), direction, answers };
+        let mut stage = Stage { by: link.id(), direction, answers: VecDeque::new() };
         let left = self.ask(snapshot, link, left, &mut stage);
-        stages.0.push(stage);
+        if !stage.answers.is_empty() {
+            stages.0.push(stage);
+        }
         left
     }
 
@@ -294,6 +295,14 @@ impl State {
         if let Some(when) = when {
             wanted.extend(messages.iter().map(|message| self.is_for(snapshot, when, message)));
         }
+        if let Some(when) = when
+            && !when.looks_inside()
+            && !wanted.contains(&true)
+        {
+            // To look again when each comes costs less than to remember.
+            return Left { messages, routes };
+        }
+        stage.answers.reserve(messages.len());
         let is_wanted = |at: usize| wanted.get(at).copied().unwrap_or(true);
         let mut verdicts = Vec::with_capacity(messages.len());
         let nanoseconds = if wanted.iter().all(|wanted| *wanted) {

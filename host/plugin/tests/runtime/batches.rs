@@ -56,7 +56,7 @@ fn several_are_answered_as_one_by_one() {
     let (mut alone, mut together) = (batch(), batch());
     let mut seed = 7_usize;
     for round in 0..300 {
-        let texts: Vec<&str> = (0..1 + round % 64)
+        let texts: Vec<&str> = (0..=round % 64)
             .map(|_| {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 words[(seed >> 33) % words.len()]
@@ -125,7 +125,8 @@ fn what_a_call_wrote_and_measured_is_forgotten_when_it_fails() {
             .read()
             .iter()
             .map(|reading| format!("{reading:?}"))
-            .collect::<String>()
+            .collect::<Vec<_>>()
+            .concat()
     };
     let mut plugin = batch();
     let lines = logs(|| {

@@ -111,12 +111,12 @@ fn in_kernel(slice: &Slice) -> f64 {
 
 impl Costs {
     fn print(self, count: usize) {
-        let shown = |values: &[f64]| match values {
-            [] => "–".to_owned(),
-            _ => {
-                let (low, high) = range(values);
-                format!("{:.2} ({low:.2}–{high:.2})", median(values.to_vec()))
+        let shown = |values: &[f64]| {
+            if values.is_empty() {
+                return "–".to_owned();
             }
+            let (low, high) = range(values);
+            format!("{:.2} ({low:.2}–{high:.2})", median(values.to_vec()))
         };
         let ratio = median(self.ratios.clone());
         println!(

@@ -250,6 +250,8 @@ mod tests {
             }
             packed_answers(&input);
         }
-        inputs.iter().for_each(|input| packed_answers(input));
+        for input in &inputs {
+            packed_answers(input);
+        }
     }
 }
