@@ -16,7 +16,7 @@ use crate::rollout::RolloutPolicy;
 use crate::runtime::Runtime;
 use crate::store::{BindingStore, Counts};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use weir_core::{
@@ -77,9 +77,9 @@ pub struct Generation {
     counts: Counts,
     maker: Arc<Maker>,
     quarantine: Arc<Quarantine>,
-    /// Where it is placed on threads of its own: made when it is about to serve. They know what they need of the generation, not itself:
-    /// they end with it.
-    pool: OnceLock<Arc<Pool>>,
+    /// Where it is placed on threads of its own. The chains that it serves in have them: a generation that is only kept, to be gone back
+    /// to, has none. They know what they need of it, not itself.
+    pool: Mutex<Weak<Pool>>,
 }
 
 impl Generation {
@@ -148,7 +148,7 @@ impl Generation {
         self.quarantine.is_on()
     }
 
-    /// For a chain. Starts its threads where it has any.
+    /// For a chain. Starts its threads where it has any and no chain has it yet.
     pub fn link(self: &Arc<Self>) -> Link {
         let on_workers = self.link_with(self.clone(), self.counts.workers.clone());
         let pool = |policy| {
@@ -157,7 +157,14 @@ impl Generation {
             Arc::new(Pool::start(&link, policy, self.maker.starter.runtime.unfinished_count()))
         };
         let placed = self.spec.limits.offload.as_ref();
-        let pool = placed.map(|policy| self.pool.get_or_init(|| pool(policy)).clone());
+        let pool = placed.map(|policy| {
+            let mut known = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+            known.upgrade().unwrap_or_else(|| {
+                let started = pool(policy);
+                *known = Arc::downgrade(&started);
+                started
+            })
+        });
         Link { offload: pool.map(|pool| pool as Arc<dyn Offload>), ..on_workers }
     }
 
@@ -194,7 +201,8 @@ impl Program for Generation {
     }
 
     fn takes_several(&self) -> bool {
-        self.several
+        // Elsewhere each message waits for the answer to the one before.
+        self.several && self.spec.limits.offload.is_none()
     }
 
     fn when(&self) -> Option<&When> {
@@ -291,7 +299,7 @@ impl Runtime {
             counts,
             maker: Arc::new(Maker { starter, config, generation: number }),
             quarantine: Arc::new(Quarantine::after(spec.limits.quarantine)),
-            pool: OnceLock::new(),
+            pool: Mutex::default(),
         }))
     }
 }
