@@ -27,7 +27,7 @@ export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 
 say = @printf '\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: build run test bench experiments decoding storm million heartbeats fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests js-client sans-io e2e peers clean
+.PHONY: build run test bench experiments decoding experiment-tests storm million heartbeats fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests js-client sans-io e2e peers clean
 
 build: host plugins
 
@@ -61,7 +61,7 @@ run: build
 	$(call say,starting the gateway in target/run (stop it with Ctrl-C))
 	@cd target/run && exec ../release/weir run
 
-test: lint unit guest-tests js-client sans-io e2e
+test: lint unit guest-tests experiment-tests js-client sans-io e2e
 	$(call say,all green)
 
 lint: format docs deny
@@ -104,6 +104,12 @@ unit: guests
 guest-tests:
 	$(call say,tests of the shipped plugins)
 	cargo test --release --manifest-path plugins/Cargo.toml --target-dir $(GUEST_DIR)
+
+# That the experiments still build, and that what they are made of does what it says.
+experiment-tests:
+	$(call say,tests of the experiments)
+	cargo test --release --manifest-path tests/experiments/Cargo.toml --target-dir target/experiments/build
+	cargo test --release --manifest-path tests/experiments/plugins/Cargo.toml --target-dir target/experiments/guests
 
 js-client: target/node/.ready
 	$(call say,tests of the client for JavaScript)

@@ -119,7 +119,8 @@ fn lonely() -> anyhow::Result<Table> {
     for nodelay in ["1", "0"] {
         let server = Server::start(&["loop", &format!("nodelay={nodelay}")], Place::FirstCore)?;
         let mut clients = Paced::connect(server.address, 20, SIZE, false)?;
-        let (mut cost, mut quantiles) = (Series::default(), [0.5, 0.99, 0.999].map(|part| (part, Series::default())));
+        let (mut cost, mut quantiles) =
+            (Series::default(), [0.5, 0.99, 0.999].map(|part| (part, Series::default())));
         for round in 0..=PACED_ROUNDS {
             let before = Cpu::of(server.pid())?;
             let latencies = clients.run(20_000.0, PACED)?;

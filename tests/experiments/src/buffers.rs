@@ -32,7 +32,16 @@ fn served() -> anyhow::Result<Table> {
     let mut table = Table::new(
         "Echo of 64 bytes over TCP by a task for each connection on one core; µs of the server's CPU time a message against the thread's one \
          buffer (in the same round), and resident memory of a connection that has talked once",
-        &["reads into", "100 × 1, µs", "against", "1,000 × 1, µs", "against", "100 × 64, µs", "against", "bytes a connection"],
+        &[
+            "reads into",
+            "100 × 1, µs",
+            "against",
+            "1,000 × 1, µs",
+            "against",
+            "100 × 64, µs",
+            "against",
+            "bytes a connection",
+        ],
     );
     let servers: Vec<Server> = SERVERS
         .iter()
@@ -79,7 +88,12 @@ fn served() -> anyhow::Result<Table> {
 fn alone() -> Table {
     let mut table = Table::new(
         "A buffer is taken, 64 bytes of it are written, and it is given back, by one thread in a loop: nanoseconds, median of 15 rounds",
-        &["bytes", "a pool (a stack of the thread)", "the allocator (jemalloc)", "the allocator against the pool"],
+        &[
+            "bytes",
+            "a pool (a stack of the thread)",
+            "the allocator (jemalloc)",
+            "the allocator against the pool",
+        ],
     );
     for size in SIZES {
         let mut pool: Vec<Vec<u8>> = (0..16).map(|_| vec![0; size]).collect();

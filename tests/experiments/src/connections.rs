@@ -64,7 +64,10 @@ pub(crate) fn run() -> anyhow::Result<Vec<Table>> {
 /// Resident memory of a connection that has talked once.
 fn memory() -> anyhow::Result<Table> {
     let mut table = Table::new(
-        format!("Resident memory of a connection that has talked once, by slope from {FEW} to {} connections", thousands(MANY as f64)),
+        format!(
+            "Resident memory of a connection that has talked once, by slope from {FEW} to {} connections",
+            thousands(MANY as f64)
+        ),
         &["who serves", "bytes"],
     );
     for (name, options) in SERVERS {

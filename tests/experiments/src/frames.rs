@@ -75,8 +75,10 @@ mod tests {
             let mut deframer = Deframer::default();
             let mut found = Vec::new();
             let (one, two) = stream.split_at(first);
-            let count: usize =
-                [one, two].iter().map(|part| deframer.take(part, |it| found.push(it.to_vec())).unwrap()).sum();
+            let count: usize = [one, two]
+                .iter()
+                .map(|part| deframer.take(part, |it| found.push(it.to_vec())).unwrap())
+                .sum();
             assert_eq!(count, 3);
             assert_eq!(found.concat(), stream);
         }

@@ -52,7 +52,11 @@ fn main() -> anyhow::Result<()> {
     let wanted: Vec<&String> = arguments.iter().filter(|argument| *argument != "--write").collect();
     for name in &wanted {
         let known = EXPERIMENTS.map(|(name, _)| name);
-        ensure!(known.contains(&name.as_str()), "there is no experiment \"{name}\"; there are: {}", known.join(", "));
+        ensure!(
+            known.contains(&name.as_str()),
+            "there is no experiment \"{name}\"; there are: {}",
+            known.join(", ")
+        );
     }
     weir_capacity::measure::open_files();
     println!("{}\n", table::machine());

@@ -50,7 +50,12 @@ impl Latencies {
 }
 
 impl Paced {
-    pub(crate) fn connect(address: SocketAddr, count: usize, size: usize, group: bool) -> anyhow::Result<Self> {
+    pub(crate) fn connect(
+        address: SocketAddr,
+        count: usize,
+        size: usize,
+        group: bool,
+    ) -> anyhow::Result<Self> {
         ensure!(size >= 8, "a payload carries its time");
         let poll = Poll::new()?;
         let mut peers = Vec::new();
@@ -84,7 +89,11 @@ impl Paced {
                 sent += 1;
             }
             if now > time + STUCK {
-                bail!("{} of {} messages did not come", total * copies - latencies.len() as u64, total * copies);
+                bail!(
+                    "{} of {} messages did not come",
+                    total * copies - latencies.len() as u64,
+                    total * copies
+                );
             }
             self.receive(&mut latencies)?;
         }

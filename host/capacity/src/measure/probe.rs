@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 /// Bursts to a group that are under way, so that neither side waits for the other at the end of each.
 const UNDER_WAY: u64 = 3;
-/// Of each slice that is measured nothing before this is: connections are fresh.
-const WARM_UP: Duration = Duration::from_millis(100);
+/// Before each slice: others had the core, and its caches, since the last.
+const WARM_UP: Duration = Duration::from_millis(50);
 
 /// What is to be run.
 #[derive(Clone, Debug)]

@@ -39,7 +39,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &listener, epoll::EventData::new_u64(LISTENER), epoll::EventFlags::IN)?;
     announce(&listener)?;
-    Loop { epoll, listener, connections: Vec::new(), dirty: VecDeque::new(), options: options.clone() }.serve()
+    Loop { epoll, listener, connections: Vec::new(), dirty: VecDeque::new(), options: options.clone() }
+        .serve()
 }
 
 impl Loop {

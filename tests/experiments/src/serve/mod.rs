@@ -66,8 +66,10 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
 
 impl Options {
     fn parse(settings: &[String]) -> anyhow::Result<Self> {
-        let pairs: HashMap<&str, &str> =
-            settings.iter().map(|text| text.split_once('=').context("key=value")).collect::<Result<_, _>>()?;
+        let pairs: HashMap<&str, &str> = settings
+            .iter()
+            .map(|text| text.split_once('=').context("key=value"))
+            .collect::<Result<_, _>>()?;
         let number = |key: &str, default: u64| {
             pairs.get(key).map_or(Ok(default), |text| text.parse::<u64>()).with_context(|| key.to_owned())
         };

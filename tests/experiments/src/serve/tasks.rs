@@ -106,7 +106,10 @@ fn read(
     own: &mut [u8],
     take: impl FnOnce(&[u8]) -> Option<usize>,
 ) -> Poll<io::Result<bool>> {
-    let into = |space: &mut ReadBuf<'_>, context: &mut Context<'_>, stream: &mut TcpStream| -> Poll<io::Result<bool>> {
+    let into = |space: &mut ReadBuf<'_>,
+                context: &mut Context<'_>,
+                stream: &mut TcpStream|
+     -> Poll<io::Result<bool>> {
         ready!(Pin::new(stream).poll_read(context, space))?;
         Poll::Ready(Ok(!space.filled().is_empty() && take(space.filled()).is_some()))
     };

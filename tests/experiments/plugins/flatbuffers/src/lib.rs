@@ -1,6 +1,6 @@
 //! Decodes `FlatBuffers` with `planus`: nothing is taken apart beforehand, each access is checked.
 
-#[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub, reason = "generated: see reading.fbs")]
+#[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub, dead_code, reason = "generated: see reading.fbs")]
 #[rustfmt::skip]
 mod generated;
 
@@ -39,7 +39,7 @@ fn one(payload: &[u8]) -> planus::Result<Verdict> {
 fn all(payload: &[u8]) -> planus::Result<Verdict> {
     let reading = reading::ReadingRef::read_as_root(payload)?;
     let samples = reading.samples()?;
-    let samples = samples.iter().flatten().map(|sample| (sample.sensor(), sample.value()));
+    let samples = samples.into_iter().flatten().map(|sample| (sample.sensor(), sample.value()));
     Ok(by_all(
         [reading.device()?, reading.site()?, reading.note()?],
         [reading.at()?, reading.sequence()?],

@@ -61,7 +61,9 @@ impl Plugin for DecodeJson {
 /// As a client sends it.
 pub fn encode(reading: &message::Reading) -> Vec<u8> {
     let message::Reading { device, site, at, sequence, level, flow, valid, samples, note } = reading;
-    let samples = samples.iter().map(|sample| Sample { sensor: sample.sensor, value: sample.value }).collect();
+    let samples =
+        samples.iter().map(|sample| Sample { sensor: sample.sensor, value: sample.value }).collect();
     let (at, sequence, level, flow, valid) = (*at, *sequence, *level, *flow, *valid);
-    serde_json::to_vec(&Reading { device, site, at, sequence, level, flow, valid, samples, note }).unwrap_or_default()
+    serde_json::to_vec(&Reading { device, site, at, sequence, level, flow, valid, samples, note })
+        .unwrap_or_default()
 }

@@ -44,7 +44,9 @@ pub fn sample(samples: u32) -> Reading {
         level: 2.41,
         flow: 131.5,
         valid: true,
-        samples: (1..=samples).map(|sensor| Sample { sensor, value: 2.0 + f64::from(sensor) / 8.0 }).collect(),
+        samples: (1..=samples)
+            .map(|sensor| Sample { sensor, value: 2.0 + f64::from(sensor) / 8.0 })
+            .collect(),
         note: "second mark, lower weir open".into(),
     }
 }
@@ -78,7 +80,13 @@ pub fn by_device(device: &str) -> Verdict {
 }
 
 /// The verdict on a message of which all fields were read: it depends on each of them.
-pub fn by_all(texts: [&str; 3], numbers: [u64; 2], values: [f64; 2], valid: bool, samples: impl Iterator<Item = (u32, f64)>) -> Verdict {
+pub fn by_all(
+    texts: [&str; 3],
+    numbers: [u64; 2],
+    values: [f64; 2],
+    valid: bool,
+    samples: impl Iterator<Item = (u32, f64)>,
+) -> Verdict {
     let letters: usize = texts.iter().map(|text| text.bytes().filter(|byte| *byte == b'e').count()).sum();
     let sum: f64 = samples.map(|(sensor, value)| f64::from(sensor) * value).sum();
     if valid && letters > 0 && numbers.iter().all(|number| *number > 0) && sum + values[0] + values[1] > 0.0 {

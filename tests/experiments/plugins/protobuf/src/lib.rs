@@ -58,9 +58,8 @@ impl Plugin for DecodeProtobuf {
     fn on_message(&mut self, message: &Message) -> Verdict {
         match self.read {
             Read::Nothing => Verdict::forward(),
-            Read::One => {
-                Device::decode(message.payload()).map_or_else(|_| broken(), |reading| by_device(&reading.device))
-            }
+            Read::One => Device::decode(message.payload())
+                .map_or_else(|_| broken(), |reading| by_device(&reading.device)),
             Read::All => Reading::decode(message.payload()).map_or_else(
                 |_| broken(),
                 |Reading { device, site, at, sequence, level, flow, valid, samples, note }| {
@@ -75,6 +74,7 @@ impl Plugin for DecodeProtobuf {
 /// As a client sends it.
 pub fn encode(reading: &message::Reading) -> Vec<u8> {
     let message::Reading { device, site, at, sequence, level, flow, valid, samples, note } = reading.clone();
-    let samples = samples.iter().map(|sample| Sample { sensor: sample.sensor, value: sample.value }).collect();
+    let samples =
+        samples.iter().map(|sample| Sample { sensor: sample.sensor, value: sample.value }).collect();
     Reading { device, site, at, sequence, level, flow, valid, samples, note }.encode_to_vec()
 }
