@@ -127,7 +127,9 @@ fn lonely() -> anyhow::Result<Table> {
             let cpu = Cpu::of(server.pid())? - before;
             if round > 0 {
                 cost.push(cpu.used.as_secs_f64() * 1e6 / latencies.count() as f64);
-                quantiles.iter_mut().for_each(|(part, series)| series.push(latencies.quantile(*part)));
+                for (part, series) in &mut quantiles {
+                    series.push(latencies.quantile(*part));
+                }
             }
         }
         let mut row = vec![if nodelay == "1" { "on" } else { "off" }.to_owned(), cost.shown(2)];

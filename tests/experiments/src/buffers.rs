@@ -80,7 +80,9 @@ fn served() -> anyhow::Result<Table> {
         }
         row.push(thousands((readings[1] - readings[0]) / (MANY - FEW) as f64));
     }
-    rows.into_iter().for_each(|row| table.row(row));
+    for row in rows {
+        table.row(row);
+    }
     Ok(table)
 }
 

@@ -6,6 +6,7 @@
 use crate::table::{Series, Table};
 use anyhow::{Context, ensure};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -73,6 +74,9 @@ const HELD_GROUPS: [(usize, usize, usize, bool); 5] = [
 ];
 /// With the word filter, whose own work is measured in a loop alone.
 const HELD_WORKING: [(usize, usize, usize); 2] = [(300, 1, 256), (300, 8, 256)];
+
+/// A setting, and what a message of it cost, µs.
+type Costed = (Workload, f64);
 
 /// A plugin, and what a loop alone says of it.
 struct Plugin {
@@ -156,7 +160,7 @@ fn held_out(program: &Path, transport: Transport) -> anyhow::Result<Vec<Setup>> 
     setups.extend(HELD_PLUGGED.iter().map(|of| echo(transport, *of, Some(&passthrough))));
     setups.extend(HELD_GROUPS.iter().map(|of| group(transport, *of, &passthrough)));
     for of in HELD_WORKING {
-        let config = "{ words = [\"spam\", \"eel\"] }";
+        let config = "{ words = [\"spam\", \"eel\"], binary = true }";
         // The filter as it meets this message, less what a plugin that does nothing takes in the same loop.
         let filter = loop_us(program, "wordfilter", config, of.1, of.2)?;
         let nothing = loop_us(program, "passthrough", "", of.1, of.2)?;
@@ -207,7 +211,7 @@ fn group(
 }
 
 /// The median of each setting's slices, and their spread.
-fn measure(program: &Path, setups: &[Setup]) -> anyhow::Result<(Vec<(Workload, f64)>, Vec<String>)> {
+fn measure(program: &Path, setups: &[Setup]) -> anyhow::Result<(Vec<Costed>, Vec<String>)> {
     let mut probes = setups
         .iter()
         .map(|setup| Probe::start(program, setup).with_context(|| setting(&setup.workload())))
@@ -233,10 +237,10 @@ fn setting(workload: &Workload) -> String {
     };
     let mut text = format!("{who}, {burst} together, {size} bytes");
     if calls + copy_calls > 0.0 {
-        text += &format!(", {} calls", calls + copy_calls * fanout.unwrap_or_default());
+        let _ = write!(text, ", {} calls", calls + copy_calls * fanout.unwrap_or_default());
     }
     if *plugin_us > 0.0 {
-        text += &format!(", {plugin_us:.2} µs of work");
+        let _ = write!(text, ", {plugin_us:.2} µs of work");
     }
     text
 }
@@ -245,10 +249,14 @@ fn setting(workload: &Workload) -> String {
 fn loop_us(program: &Path, name: &str, config: &str, burst: usize, size: usize) -> anyhow::Result<f64> {
     let mut command = Command::new(program);
     command.args(["capacity", "--connections", "100", "--json", "--burst"]).arg(burst.to_string());
-    command.arg("--size").arg(size.to_string()).arg("--plugin").arg(file(name));
-    let settings = crate::root().join("target/experiments").join(format!("{name}.toml"));
+    let folder = crate::root().join("target/experiments");
+    std::fs::create_dir_all(&folder)?;
+    // What the runs send.
+    let payload = folder.join("payload");
+    std::fs::write(&payload, vec![b'm'; size])?;
+    command.arg("--payload").arg(&payload).arg("--plugin").arg(file(name));
     if !config.is_empty() {
-        std::fs::create_dir_all(settings.parent().context("a folder")?)?;
+        let settings = folder.join(format!("{name}.toml"));
         std::fs::write(&settings, format!("config = {config}\n"))?;
         command.arg("--plugin-config").arg(&settings);
     }

@@ -79,7 +79,7 @@ impl Paced {
         let copies = if self.group { self.peers.len() as u64 - 1 } else { 1 };
         let (mut sent, mut latencies) = (0, Vec::with_capacity((total * copies) as usize));
         while (latencies.len() as u64) < total * copies {
-            let now = self.epoch.elapsed() - begun;
+            let now = self.epoch.elapsed().saturating_sub(begun);
             while sent < total && now.as_secs_f64() * rate >= sent as f64 {
                 let due = begun + Duration::from_secs_f64(sent as f64 / rate);
                 let from = if self.group { 0 } else { sent as usize % self.peers.len() };

@@ -104,7 +104,9 @@ fn latency() -> anyhow::Result<Table> {
                 let cpu = Cpu::of(server.pid())? - before;
                 if round > 0 {
                     cost.push(cpu.used.as_secs_f64() * 1e6 / latencies.count() as f64);
-                    quantiles.iter_mut().for_each(|(part, series)| series.push(latencies.quantile(*part)));
+                    for (part, series) in quantiles {
+                        series.push(latencies.quantile(*part));
+                    }
                 }
             }
         }

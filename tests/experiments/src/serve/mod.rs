@@ -27,6 +27,7 @@ enum Memory {
 
 /// What a server is told, as `key=value`.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of an experiment")]
 struct Options {
     threads: usize,
     memory: Memory,

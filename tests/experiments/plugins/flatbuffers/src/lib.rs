@@ -1,6 +1,6 @@
 //! Decodes `FlatBuffers` with `planus`: nothing is taken apart beforehand, each access is checked.
 
-#[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub, dead_code, reason = "generated: see reading.fbs")]
+#[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub, dead_code, clippy::allow_attributes_without_reason, reason = "generated: see reading.fbs")]
 #[rustfmt::skip]
 mod generated;
 
