@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use weir_capacity::measure::{Cpu, Fleet, Wire, pin, pin_here};
+use weir_capacity::measure::{Cpu, Fleet, Wire, pin_here};
 
 /// The payload of all experiments that do not vary it, in bytes.
 pub(crate) const SIZE: usize = 64;
@@ -38,6 +38,11 @@ pub(crate) struct Slice {
 impl Server {
     /// Starts `experiments serve OPTIONS` and waits until it listens.
     pub(crate) fn start(options: &[&str], place: Place) -> anyhow::Result<Self> {
+        // What is started stands where this does.
+        pin_here(match place {
+            Place::FirstCore => &[0],
+            Place::Anywhere => &[0, 1],
+        })?;
         let own = std::env::current_exe()?;
         let mut child = Command::new(own)
             .arg("serve")
@@ -50,12 +55,8 @@ impl Server {
         BufReader::new(child.stdout.take().context("piped")?).read_line(&mut line)?;
         let address = line.trim().parse().with_context(|| format!("serve {options:?} said {line:?}"))?;
         let server = Self { child, address };
-        match place {
-            Place::FirstCore => {
-                pin(server.pid(), 0)?;
-                pin_here(&[1])?;
-            }
-            Place::Anywhere => pin_here(&[0, 1])?,
+        if place == Place::FirstCore {
+            pin_here(&[1])?;
         }
         Ok(server)
     }

@@ -5,6 +5,7 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use std::fs;
 use std::ops::Sub;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// CPU time of all threads of a process so far.
@@ -45,6 +46,12 @@ impl Sub for Cpu {
             waited: self.waited.saturating_sub(before.waited),
         }
     }
+}
+
+/// Cores that this process might use before its threads were told where to stand: asked once, for those that are told see fewer.
+pub fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// All threads of a process on one core.

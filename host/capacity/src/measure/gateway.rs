@@ -1,6 +1,6 @@
 //! A gateway with one worker on the first core.
 
-use super::{MeasureError, pin};
+use super::{MeasureError, cores, pin};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -75,7 +75,7 @@ impl Gateway {
         gateway.wait(&lines)?;
         // Whatever it logs from now on is read and forgotten, so that it never waits for this.
         std::thread::spawn(move || lines.into_iter().for_each(drop));
-        if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
+        if cores() > 1 {
             pin(gateway.pid(), 0)?;
         }
         Ok(gateway)

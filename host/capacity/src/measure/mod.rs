@@ -9,7 +9,7 @@ mod fleet;
 mod gateway;
 mod probe;
 
-pub use clock::{Cpu, open_files, pin, pin_here};
+pub use clock::{Cpu, cores, open_files, pin, pin_here};
 pub use fleet::{Fleet, Wire};
 pub use gateway::{Gateway, Plugged};
 pub use probe::{Probe, Run, Setup};

@@ -1,6 +1,6 @@
 //! One setting of messages, measured.
 
-use super::{Cpu, Fleet, Gateway, MeasureError, Plugged, Wire, pin_here};
+use super::{Cpu, Fleet, Gateway, MeasureError, Plugged, Wire, cores, pin_here};
 use crate::model::{Transport, Workload};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -113,7 +113,7 @@ impl Probe {
             Transport::WebSocket => Wire::WebSocket,
         };
         let gateway = Gateway::start(program, &setup.listeners(), setup.plugin.as_ref())?;
-        if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
+        if cores() > 1 {
             pin_here(&[1])?;
         }
         let payload = vec![b'm'; setup.size];
@@ -174,7 +174,7 @@ impl Probe {
              limits = { ping_interval = \"1s\", accept_rate = 100_000, idle_timeout = \"20m\" }\n",
             None,
         )?;
-        if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
+        if cores() > 1 {
             pin_here(&[1])?;
         }
         let mut clients = Fleet::connect(Wire::WebSocket, gateway.address("idle")?, sessions, 1, b"m")?;
