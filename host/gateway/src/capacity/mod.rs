@@ -12,7 +12,7 @@ use crate::cli::Capacity;
 use anyhow::{Context, bail};
 use plugin::Work;
 use std::process::ExitCode;
-use weir_capacity::{Coefficients, Demand, Plan, Scale, Supply, Workload, beyond};
+use weir_capacity::{Coefficients, Demand, Plan, Scale, Supply, Workload, beyond, measure};
 
 /// The part of this machine's memory that sessions may have: the rest is for what comes in crowds, and for others.
 const OF_MEMORY: f64 = 0.75;
@@ -103,10 +103,9 @@ fn demand(options: &Capacity, measured: Option<&Work>) -> Demand {
 }
 
 fn supply(options: &Capacity) -> Supply {
-    let cores = || std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
     let memory = options.memory.map(|bytes| bytes as f64);
     Supply {
-        cores: options.cores.unwrap_or_else(cores),
+        cores: options.cores.unwrap_or_else(|| measure::cores() as f64),
         budget: options.budget,
         memory: memory.or_else(|| machine_memory().map(|bytes| bytes * OF_MEMORY)),
         network: options.network,
