@@ -3,6 +3,7 @@
 #   make run      builds all, starts the gateway with two of the shipped plugins, prints what to try
 #   make test     everything that must be green: format, lints, docs, licences, units, guests, end to end
 #   make bench    measures, and prints the figures of docs/performance.md
+#   make experiments  the founding experiments and the capacity model, and writes docs/experiments.md (ONLY=name for one of them)
 #   make attacks  the peers that attack, as many as the machine's file limit allows: the figures of docs/robustness.md
 #   make storm, make million, make heartbeats   the long runs of docs/capacity.md, each with most of the machine for itself
 #   make conformance  every case of the Autobahn WebSocket suite, compression among them (half an hour and more)
@@ -26,7 +27,7 @@ export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 
 say = @printf '\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: build run test bench storm million heartbeats fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests js-client sans-io e2e peers clean
+.PHONY: build run test bench experiments decoding experiment-tests storm million heartbeats fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests js-client sans-io e2e peers clean
 
 build: host plugins
 
@@ -60,7 +61,7 @@ run: build
 	$(call say,starting the gateway in target/run (stop it with Ctrl-C))
 	@cd target/run && exec ../release/weir run
 
-test: lint unit guest-tests js-client sans-io e2e
+test: lint unit guest-tests experiment-tests js-client sans-io e2e
 	$(call say,all green)
 
 lint: format docs deny
@@ -73,6 +74,8 @@ format:
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path plugins/Cargo.toml
 	cargo fmt --all --check --manifest-path tests/guests/Cargo.toml
+	cargo fmt --all --check --manifest-path tests/experiments/Cargo.toml
+	cargo fmt --all --check --manifest-path tests/experiments/plugins/Cargo.toml
 	cargo fmt --check --manifest-path examples/telemetry/plugin/Cargo.toml
 
 docs:
@@ -101,6 +104,12 @@ unit: guests
 guest-tests:
 	$(call say,tests of the shipped plugins)
 	cargo test --release --manifest-path plugins/Cargo.toml --target-dir $(GUEST_DIR)
+
+# That the experiments still build, and that what they are made of does what it says.
+experiment-tests:
+	$(call say,tests of the experiments)
+	cargo test --release --manifest-path tests/experiments/Cargo.toml --target-dir target/experiments/build
+	cargo test --release --manifest-path tests/experiments/plugins/Cargo.toml --target-dir target/experiments/guests
 
 js-client: target/node/.ready
 	$(call say,tests of the client for JavaScript)
@@ -169,6 +178,21 @@ bench: build
 	$(call say,benchmarks)
 	cargo bench --package weir-plugin --bench calls
 	cargo run --release --package weir-tests --bin bench
+
+# Some six minutes. ONLY="connections stealing" runs those; ONLY=capacity also writes what `weir capacity` says of machines like this one.
+EXPERIMENTS := target/experiments
+experiments: build $(if $(filter decoding,$(or $(ONLY),decoding)),decoding)
+	$(call say,the founding experiments)
+	cargo build --release --manifest-path tests/experiments/Cargo.toml --target-dir $(EXPERIMENTS)/build
+	$(EXPERIMENTS)/build/release/experiments --write $(ONLY)
+
+# Its bench stands with the plugin runtime; its plugins are the experiment's own.
+decoding: guest-target
+	$(call say,decoding in plugins)
+	cargo build --release --target $(GUEST) --manifest-path tests/experiments/plugins/Cargo.toml --target-dir $(EXPERIMENTS)/guests --package decode-json --package decode-protobuf --package decode-flatbuffers
+	@mkdir -p $(EXPERIMENTS)/plugins && cp $(EXPERIMENTS)/guests/$(GUEST)/release/decode_*.wasm $(EXPERIMENTS)/plugins/
+	cargo run --release --manifest-path tests/experiments/plugins/Cargo.toml --target-dir $(EXPERIMENTS)/guests --bin samples -- $(EXPERIMENTS)/samples
+	cargo bench --package weir-plugin --bench decoding
 
 # 15,000 clients that are cut off and come back at once.
 storm: build
