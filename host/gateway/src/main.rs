@@ -6,6 +6,8 @@
 
 mod admin;
 mod cli;
+#[cfg(test)]
+mod fuzzing;
 mod log;
 mod plugin_command;
 mod record;
