@@ -74,7 +74,9 @@ fn guard() -> Result<bool> {
         println!(
             "\x1b[1;31mMore instructions than before, by over {} %, or cases that the file does not have.\x1b[0m\n\
              Where that is meant, say why in the commit and write the file anew: UPDATE_INSTRUCTIONS=1 make guard\n\
-             Where it is not: target/guard/CRATE.N.out are the profiles, for callgrind_annotate.",
+             Where it is not, a profile says where they are, for callgrind_annotate (the benches are those of target/guard/built.json):\n\
+             WEIR_COUNT_INSTRUCTIONS='PART OF A NAME' valgrind --tool=callgrind --collect-atstart=no \\\n  \
+             --toggle-collect=weir_proof::hot::weir_guarded BENCH",
             budgets.tolerance
         );
     }
