@@ -2,6 +2,7 @@
 //! client's part is among it, and so is tokio's; the kernel's is not counted.
 
 use arc_swap::ArcSwap;
+use std::hint::black_box;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,7 +31,8 @@ struct Pair {
     runtime: Runtime,
     tasks: LocalSet,
     client: TcpStream,
-    _gateway: (Rc<Local>, Listeners, Serving),
+    /// It goes with them.
+    gateway: (Rc<Local>, Listeners, Serving),
 }
 
 fn pair() -> Pair {
@@ -72,17 +74,17 @@ fn pair() -> Pair {
         client.set_nodelay(true).expect("an option");
         (client, (local, listeners, serving))
     });
-    Pair { runtime, tasks, client, _gateway: gateway }
+    Pair { runtime, tasks, client, gateway }
 }
 
 /// 64 messages, so many in each write; the next write when all of them are back.
 fn there_and_back(together: usize) -> Box<dyn FnMut()> {
-    let Pair { runtime, tasks, mut client, _gateway } = pair();
+    let Pair { runtime, tasks, mut client, gateway } = pair();
     let frame = [&(SIZE as u32).to_be_bytes()[..], &[7; SIZE]].concat();
     let write = frame.repeat(together);
     let mut read = vec![0; write.len()];
     Box::new(move || {
-        let _gateway = &_gateway;
+        black_box(&gateway);
         tasks.block_on(&runtime, async {
             for _ in 0..MESSAGES / together {
                 client.write_all(&write).await.expect("it goes out");

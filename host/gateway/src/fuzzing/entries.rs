@@ -12,25 +12,25 @@ fn pointed(data: &[u8]) -> Option<(Vec<String>, &[u8])> {
     Some((pointer.split('/').skip(1).take(32).map(unescape).collect(), &data[end + 1..]))
 }
 
-/// A value as `json` finds it, as text.
-fn shown(value: json::Scalar<'_>) -> Option<u64> {
-    Some(match value {
+/// A value as `json` finds it, as a number.
+fn shown(value: json::Scalar<'_>) -> u64 {
+    match value {
         json::Scalar::Null => 0,
         json::Scalar::Truth(truth) => 1 + u64::from(truth),
         json::Scalar::Unsigned(number) => number,
         json::Scalar::Signed(number) => number.unsigned_abs(),
         json::Scalar::Float(number) => number.to_bits(),
         json::Scalar::Text(text) => text.len() as u64,
-    })
+    }
 }
 
 /// A payload, and a place in it: what is found in passing is what is found in the whole document.
 pub(crate) fn json_at(data: &[u8]) {
     let Some((tokens, payload)) = pointed(data) else { return };
-    let found = json::at(payload, &tokens, shown).flatten();
+    let found = json::at(payload, &tokens, shown);
     let document = serde_json::from_slice::<Value>(payload);
     let Ok(document) = document else {
-        // Where the document is none, only a number that is too large for one may be passed over.
+        // What is passed over is not looked at as closely: half of a character, a number that is too large.
         return;
     };
     let mut at = Some(&document);
