@@ -7,6 +7,8 @@
 mod admin;
 mod capacity;
 mod cli;
+#[cfg(test)]
+mod fuzzing;
 mod log;
 mod plugin_command;
 mod record;
