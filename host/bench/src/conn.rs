@@ -230,14 +230,16 @@ impl Conn {
         !owes && !waits
     }
 
-    /// Gives up what nobody answers, so that a closed loop goes on.
-    pub(crate) fn look_for_losses(&mut self, now: Nanos, shard: &mut Shard) {
+    /// Gives up what nobody answers, so that a closed loop goes on. Gives whether it did.
+    pub(crate) fn look_for_losses(&mut self, now: Nanos, shard: &mut Shard) -> bool {
         let patience = shard.settings.timeout.as_nanos() as u64;
         let client = &mut self.client;
-        if client.open && client.sequence > 0 && now.saturating_sub(client.progress) > patience {
+        let given_up = client.open && client.sequence > 0 && now.saturating_sub(client.progress) > patience;
+        if given_up {
             client.give_up(shard);
             client.progress = now;
         }
+        given_up
     }
 
     /// The connection has ended, or the run: what has not come is lost.
@@ -277,6 +279,8 @@ impl Conn {
 impl Client {
     fn open(&mut self, shard: &mut Shard) {
         self.open = true;
+        shard.tally.open += 1;
+        shard.shared.live.open.fetch_add(1, Relaxed);
         if self.part == Part::Subscriber {
             shard.shared.receivers[self.group as usize].fetch_add(1, Relaxed);
         }

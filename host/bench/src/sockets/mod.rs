@@ -23,7 +23,7 @@ use stream::Stream;
 const BUFFER: usize = 256 << 10;
 /// Connections that are being opened at a time: more would only wait in the server's backlog, or be dropped there.
 const OPENING: usize = 256;
-/// How often it is looked for what does not come, and for what the others say.
+/// How long it sleeps at most, and how often it looks for what does not come, at most.
 const LOOK: Nanos = 50_000_000;
 /// How long the ends of connections are waited for.
 const GOODBYE: Nanos = 1_000_000_000;
@@ -100,10 +100,7 @@ impl Sockets {
                         self.end(at, failure);
                     }
                     Some(_) => self.opening.push(at),
-                    None => {
-                        self.shard.tally.open += 1;
-                        self.shard.shared.live.open.fetch_add(1, Relaxed);
-                    }
+                    None => {}
                 }
             }
             if self.opening.is_empty() && self.peers.len() == self.numbers.len() {
@@ -163,7 +160,7 @@ impl Sockets {
                     self.pump(self.publishers[place]);
                 }
             }
-            if now - self.looked > LOOK {
+            if now - self.looked > LOOK.max(settings.timeout.as_nanos() as u64 / 20) {
                 self.look_around(now);
             }
             if self.shard.is_over(now) {
@@ -274,13 +271,14 @@ impl Sockets {
         (0..self.senders.len()).min_by_key(due).unwrap_or(0)
     }
 
-    /// What is done now and then: losses, and what others may have changed.
+    /// What is done now and then: what does not come any more is given up.
     fn look_around(&mut self, now: Nanos) {
         self.looked = now;
         for at in 0..self.peers.len() {
             let Some(peer) = &mut self.peers[at] else { continue };
-            peer.conn.look_for_losses(now, &mut self.shard);
-            self.pump(at);
+            if peer.conn.look_for_losses(now, &mut self.shard) {
+                self.pump(at);
+            }
         }
     }
 
