@@ -239,7 +239,7 @@ impl Thread {
                         shard = self.shard.borrow_mut();
                     }
                     if late
-                        || (settled
+                        || (settled.get()
                             && self.to_settle.get() == 0
                             && shard.shared.all_delivered(shard.settings.threads))
                     {
