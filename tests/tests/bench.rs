@@ -92,7 +92,6 @@ fn every_scheme() {
                 result["connections"],
                 json!({"asked": asked, "open": asked, "failed": 0, "closed": 0})
             );
-            // Both are in the window, but not always the same ones: what is under way at its ends.
             if load.contains(&"--rate") {
                 assert_eq!(result["sent"], 150, "500 a second for 300 ms");
             }
@@ -190,9 +189,9 @@ fn a_server_that_loses_doubles_or_reorders_is_told_on() {
         let (code, result) = bench(dir.path(), &format!("ws://127.0.0.1:{port}{path}"), &load);
         let count = result["errors"][reason].as_u64().unwrap_or(0);
         assert_eq!((code, result["errors"].as_object().unwrap().len()), (1, 1), "{path}: {result}");
-        // One of ten; how many there were at all is known but for those under way at the end.
+        // One of ten of each connection, and the one that was last may have been met by none behind it.
         let sent = result["sent"].as_u64().unwrap();
-        assert!(count >= 1 && count.abs_diff(sent / 10) <= 2, "{path}: {count} of {sent}");
+        assert!(count >= 1 && count.abs_diff(sent / 10) <= 4, "{path}: {count} of {sent}");
     }
     // Where no answer comes at all, a closed loop goes on after the timeout.
     let load = ["-c", "1", "--timeout", "100ms", "--duration", "1s", "--warm-up", "0"];
@@ -217,6 +216,17 @@ fn an_open_loop_does_not_forgive_a_stall() {
     let (_, closed) = bench(dir.path(), &url, &time);
     assert!(closed["latency_us"]["max"].as_f64() > Some(950_000.0), "{closed}");
     assert!(p90(&closed) < 500_000.0, "{closed}");
+}
+
+#[test]
+fn all_senders_keep_one_schedule() {
+    let gateway = gateway(&[("ws", "protocol = \"websocket\"\nroute = \"echo\"")]);
+    let url = format!("ws://{}", gateway.address("ws"));
+    let load = ["-c", "3", "--rate", "10", "--duration", "2s", "--warm-up", "0"];
+    let (code, result) = bench(gateway.dir(), &url, &load);
+    assert_eq!((code, &result["sent"]), (0, &json!(20)), "{result}");
+    // A sender that waited for another's turn would be 100 ms late.
+    assert!(result["lateness_us"]["p50"].as_f64() < Some(50_000.0), "{result}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod report;
 mod run;
 mod schedule;
 mod settings;
+mod shard;
 mod shared;
 mod sockets;
 mod tally;

@@ -1,9 +1,9 @@
 //! One run: threads, times, and what came of it.
 
-use crate::conn::Shard;
 use crate::process::{Spent, Usage};
 use crate::progress::Progress;
 use crate::settings::Settings;
+use crate::shard::Shard;
 use crate::shared::{Nanos, Shared, Window};
 use crate::tally::Tally;
 use crate::{Error, quic, sockets};
@@ -75,9 +75,9 @@ pub(crate) async fn run(
             if tokio::signal::ctrl_c().await.is_ok() {
                 let measuring = shared.window().is_some_and(|window| shared.now() >= window.from);
                 if measuring {
-                    shared.end_now()
+                    shared.end_now();
                 } else {
-                    shared.stop()
+                    shared.stop();
                 }
                 if tokio::signal::ctrl_c().await.is_ok() {
                     shared.stop();
@@ -85,8 +85,10 @@ pub(crate) async fn run(
             }
         }
     });
-    let ready =
-        || shared.ready.load(SeqCst) >= settings.threads || threads.iter().any(|thread| thread.is_finished());
+    let ready = || {
+        shared.ready.load(SeqCst) >= settings.threads
+            || threads.iter().any(std::thread::JoinHandle::is_finished)
+    };
     while !ready() {
         progress.opening(&shared, settings.connections);
         sleep(LOOK).await;

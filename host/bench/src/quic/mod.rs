@@ -2,9 +2,10 @@
 
 mod session;
 
-use crate::conn::{Conn, MOST_WAITING, Shard};
+use crate::conn::{Conn, MOST_WAITING};
 use crate::failure::Failure;
 use crate::settings::Pace;
+use crate::shard::Shard;
 use crate::shared::Nanos;
 use crate::tally::Tally;
 use bytes::BytesMut;
