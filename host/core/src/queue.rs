@@ -361,15 +361,9 @@ impl LaneQueue {
             self.chunks.retain_mut(Chunk::is_reusable);
             self.chunks.truncate(1);
         }
-        fn shrink<T>(kept: &mut VecDeque<T>, bytes: usize) {
-            let most = bytes / size_of::<T>();
-            if kept.capacity() > most {
-                kept.shrink_to(most);
-            }
-        }
-        shrink(&mut self.chunks, RETAINED);
-        shrink(&mut self.frames, RETAINED);
-        shrink(&mut self.keys, RETAINED);
+        shrink(&mut self.chunks);
+        shrink(&mut self.frames);
+        shrink(&mut self.keys);
     }
 
     /// Its last frame has so many bytes.
@@ -406,6 +400,14 @@ impl LaneQueue {
             self.chunks.pop_front();
         }
         bytes - left
+    }
+}
+
+/// Keeps no more memory than a buffer may.
+fn shrink<T>(kept: &mut VecDeque<T>) {
+    let most = RETAINED / size_of::<T>();
+    if kept.capacity() > most {
+        kept.shrink_to(most);
     }
 }
 

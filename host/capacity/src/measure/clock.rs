@@ -74,7 +74,9 @@ pub fn pin(pid: u32, core: usize) -> Result<(), MeasureError> {
 /// There are no such cores.
 pub fn pin_here(cores: &[usize]) -> Result<(), MeasureError> {
     let mut set = CpuSet::new();
-    cores.iter().for_each(|core| set.set(*core));
+    for core in cores {
+        set.set(*core);
+    }
     sched_setaffinity(None, &set).map_err(|error| MeasureError::kernel("choose a core")(error.into()))
 }
 

@@ -89,16 +89,14 @@ impl Setup {
                  limits = {{ ping_interval = \"0s\", accept_rate = 100_000, idle_timeout = \"20m\", queue = \"8MiB\" }}\n"
             )
         };
-        match self.fanout {
-            None => listener("talk", &format!("route = \"echo\"\n{chain}")),
-            // The chain stands where the messages come from, or where they go to: a call for each message, or for each delivery.
-            Some(_) => {
-                let (before, behind) =
-                    if self.copy_calls > 0 { ("chain = []", chain) } else { (chain, "chain = []") };
-                listener("talk", &format!("route = \"group:g\"\n{before}"))
-                    + &listener("listen", &format!("route = \"drop\"\njoin = [\"g\"]\n{behind}"))
-            }
+        if self.fanout.is_none() {
+            return listener("talk", &format!("route = \"echo\"\n{chain}"));
         }
+        // The chain stands where the messages come from, or where they go to: a call for each message, or for each delivery.
+        let (before, behind) =
+            if self.copy_calls > 0 { ("chain = []", chain) } else { (chain, "chain = []") };
+        listener("talk", &format!("route = \"group:g\"\n{before}"))
+            + &listener("listen", &format!("route = \"drop\"\njoin = [\"g\"]\n{behind}"))
     }
 }
 
