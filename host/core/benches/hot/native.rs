@@ -74,7 +74,7 @@ impl Question for Has {
         payload.first() == Some(&b'a')
     }
 
-    fn text(&self) -> &str {
+    fn text(&self) -> &'static str {
         "begins"
     }
 }

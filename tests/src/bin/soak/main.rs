@@ -34,7 +34,7 @@ fn main() {
     let each = setting("SOAK_CLIENTS").unwrap_or(6) as u32;
     println!("soak: {seconds} s, {each} honest clients a transport, SOAK_SEED={seed}");
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let service = runtime.block_on(upstream::Service::start()).expect("an upstream");
+    let service = runtime.block_on(async { upstream::Service::start() }).expect("an upstream");
     let mut gateway = scene::start(service.address());
     let watch = watch::Watch::start(&gateway);
     let board = Arc::new(Board::default());

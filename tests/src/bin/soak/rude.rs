@@ -82,7 +82,7 @@ async fn visitor(listener: &'static str, address: SocketAddr, board: Arc<Board>,
         let outcome = async {
             let mut client = Open::connect(listener, address).await?;
             let mut last = 0;
-            for number in 0..1 + lots.below(20) {
+            for number in 0..=lots.below(20) {
                 let text = text(&format!("{listener}{visit}"), number, &mut lots);
                 board.visited.send();
                 client.send(&text).await?;
@@ -147,7 +147,7 @@ async fn breaker(to: Addresses, board: Arc<Board>, mut lots: Lots) {
         board.judge("breaker", outcome.await);
         // And a datagram that is none of QUIC's, or looks like one.
         if let Ok(socket) = UdpSocket::bind("127.0.0.1:0").await {
-            let mut datagram: Vec<u8> = (0..1 + lots.below(1_300)).map(|_| lots.below(256) as u8).collect();
+            let mut datagram: Vec<u8> = (0..=lots.below(1_300)).map(|_| lots.below(256) as u8).collect();
             datagram[0] |= 0xc0 * u8::from(lots.below(2) == 0);
             let _ = socket.send_to(&datagram, to.quic).await;
         }

@@ -21,7 +21,8 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) async fn start() -> anyhow::Result<Self> {
+    /// Within a runtime.
+    pub(crate) fn start() -> anyhow::Result<Self> {
         let listener = listen("127.0.0.1:0".parse()?)?;
         Ok(Self { address: listener.local_addr()?, listener })
     }
