@@ -54,6 +54,8 @@ struct Sockets {
     /// Those that send, and whose turn it is where there is a schedule.
     senders: Vec<usize>,
     next_sender: usize,
+    /// Somebody has sent when it was not its turn.
+    out_of_turn: bool,
     publishers: Vec<usize>,
     looked: Nanos,
     /// Received, as it was last told to the progress bar.
@@ -75,6 +77,7 @@ impl Sockets {
             opening: Vec::new(),
             senders: Vec::new(),
             next_sender: 0,
+            out_of_turn: true,
             publishers: Vec::new(),
             looked: 0,
             told: 0,
@@ -144,7 +147,7 @@ impl Sockets {
         let publishes = |at: &usize| self.peers[*at].as_ref().is_some_and(|peer| peer.conn.publishes());
         self.publishers = self.senders.iter().copied().filter(publishes).collect();
         let settings = self.shard.settings.clone();
-        let (mut begun, mut over, mut silent) = (false, false, false);
+        let (mut begun, mut silent) = (false, false);
         while !self.shard.shared.is_stopped() {
             self.shard.look();
             let now = self.shard.shared.now();
@@ -164,11 +167,9 @@ impl Sockets {
                 self.look_around(now);
             }
             if self.shard.is_over(now) {
-                if !std::mem::replace(&mut over, true) {
-                    // What was due in the last moment.
-                    for place in 0..self.senders.len() {
-                        self.pump(self.senders[place]);
-                    }
+                // What was due before is sent all the same, and counts from when it was due.
+                for place in 0..self.senders.len() {
+                    self.pump(self.senders[place]);
                 }
                 let to = self.shard.window.map_or(now, |window| window.to);
                 let late = now.saturating_sub(to) > settings.timeout.as_nanos() as u64;
@@ -212,6 +213,7 @@ impl Sockets {
             let Token(at) = event.token();
             let Some(peer) = self.peers.get_mut(at).and_then(Option::as_mut) else { continue };
             let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+            self.out_of_turn |= peer.is_full();
             if let Err(failure) =
                 peer.ready(readable, event.is_writable(), &mut self.shard, &mut self.buffers)
             {
@@ -239,33 +241,38 @@ impl Sockets {
             }
             return;
         };
-        let (mut idle, mut caught_up) = (0, false);
-        while !self.senders.is_empty() && idle < self.senders.len() && now < window.to {
+        // At most one turn for each: what comes has to be read, too.
+        let (mut turns, mut writable) = (0, false);
+        while turns < self.senders.len() && now < window.to {
             let at = self.senders[self.next_sender % self.senders.len()];
             let Some(peer) = &self.peers[at] else {
                 self.next_sender += 1;
-                idle += 1;
+                turns += 1;
                 continue;
             };
             // Those that have never been pumped have no schedule yet.
             let (due, sequence) = (peer.conn.next_due(), peer.conn.sequence());
             let now = self.shard.shared.now();
             if let Some(due) = due.filter(|due| *due > now) {
-                if std::mem::take(&mut caught_up) {
-                    // Some have sent more than their turn, or not in their turn: who is next has to be looked for.
+                if std::mem::take(&mut self.out_of_turn) {
+                    // Some have sent more or less than one: who is next has to be looked for.
                     self.next_sender = self.most_urgent();
                     continue;
                 }
                 self.alarm.set(Duration::from_nanos(due - now));
-                break;
+                return;
             }
             self.pump(at);
             self.next_sender += 1;
+            turns += 1;
             let Some(peer) = &self.peers[at] else { continue };
-            // One whose socket is full stays behind, and is served again when it can be written to.
-            let behind = peer.conn.next_due().is_some_and(|due| due <= now);
-            caught_up |= !behind && peer.conn.sequence() != sequence + 1;
-            idle = if behind { idle + 1 } else { 0 };
+            // One whose socket is full is served again when it can be written to.
+            self.out_of_turn |= !peer.is_full() && peer.conn.sequence() != sequence + 1;
+            writable |= !peer.is_full();
+        }
+        if writable {
+            // More is due already, perhaps.
+            self.alarm.set(Duration::from_micros(1));
         }
     }
 

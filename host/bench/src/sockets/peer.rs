@@ -55,12 +55,17 @@ impl Peer {
         if !matches!(self.stage, Stage::Open) && !self.prepare(shard, buffers)? {
             return Ok(());
         }
+        let was_full = self.is_full();
         if writable && !self.waiting.is_empty() {
             self.flush()?;
         }
         let ended = if readable { self.read(shard, buffers) } else { Ok(()) };
-        // Before a failure is told: a close frame is answered.
-        let written = self.pump(shard, buffers);
+        // Before a failure is told: a close frame is answered. By a schedule, everybody waits for its turn, but for who missed it.
+        let written = if self.conn.next_due().is_none() || was_full {
+            self.pump(shard, buffers)
+        } else {
+            self.write(&mut buffers.write)
+        };
         ended.and(written)
     }
 
