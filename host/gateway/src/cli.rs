@@ -19,7 +19,6 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one, and it is read once")]
 pub(crate) enum Command {
     /// Runs the gateway.
     ///
