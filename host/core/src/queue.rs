@@ -1,6 +1,9 @@
 //! What waits to be written to a connection: whole frames, in order, bounded in bytes and count by those who push.
 
 mod cut;
+mod spares;
+
+pub(crate) use spares::Spares;
 
 use crate::conflate::Key;
 use crate::id::Lane;
@@ -172,6 +175,8 @@ impl Queue {
             Some(Chunk::Own { buffer, .. }) if frame.len() < BY_REFERENCE && buffer.len() < CHUNK => {
                 buffer.extend_from_slice(frame);
             }
+            // A second small one: a slice for each would cost more than its copy.
+            Some(Chunk::Shared(_)) if frame.len() < BY_REFERENCE => queue.tail().extend_from_slice(frame),
             _ => queue.chunks.push_back(Chunk::Shared(frame.clone())),
         }
         self.count(lane, frame.len(), Sort::Message);

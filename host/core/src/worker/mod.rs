@@ -54,7 +54,7 @@ use crate::message::{Direction, Kind};
 use crate::origin::Names;
 use crate::program::{Call, Seat, TlsInfo};
 use crate::pulse::Health;
-use crate::queue::Queue;
+use crate::queue::{Queue, Spares};
 use crate::resume::Hello;
 use crate::roster::{Notice, Roster};
 use crate::slab::Slab;
@@ -103,8 +103,7 @@ pub(crate) struct State {
     pub(crate) tasks: Vec<Task>,
     pub(crate) stats: Arc<WorkerStats>,
     /// Queues, with their buffers, that no connection needs now.
-    #[expect(clippy::vec_box, reason = "they move in and out of connections as they are")]
-    pub(crate) spare_queues: Vec<Box<Queue>>,
+    pub(crate) spare_queues: Spares,
     /// The buffers of the call under way.
     pub(crate) call: Call,
     /// What deliveries led to in the call from outside that is under way; see [`State::bear`].
@@ -271,7 +270,7 @@ impl Worker {
                 outboxes: (0..workers).map(|_| Outbox::default()).collect(),
                 tasks: Vec::new(),
                 stats,
-                spare_queues: Vec::new(),
+                spare_queues: Spares::default(),
                 call: Call::default(),
                 offspring: 0,
                 names: Names::default(),

@@ -17,9 +17,6 @@ use weir_codec::session::is_control;
 use weir_codec::websocket::Role as WebSocketRole;
 use weir_codec::{Wire, websocket};
 
-/// So many empty queues are kept for the next connection that has something to write.
-const SPARE_QUEUES: usize = 256;
-
 impl Worker {
     /// So many bytes of a connection's queue were handed to the transport.
     pub fn written(&mut self, id: ConnId, lane: Lane, bytes: usize) {
@@ -130,7 +127,7 @@ impl State {
                 break 'placed if taken { Ok(()) } else { Err(DropReason::QueueFull) };
             }
             if conn.has_room(frame.len(), limit) {
-                let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
+                let queue = conn.queue.get_or_insert_with(|| self.spare_queues.take());
                 queue.push_shared(lane, frame);
                 if queue.weight() > limit / 2 {
                     self.overfull(snapshot, id);
@@ -156,7 +153,7 @@ impl State {
     /// Queues a frame.
     pub(crate) fn push_frame(&mut self, id: SessionId, lane: Option<Lane>, frame: &Bytes) {
         let Some(conn) = self.conns.get_mut(id) else { return };
-        let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
+        let queue = conn.queue.get_or_insert_with(|| self.spare_queues.take());
         queue.push_shared(lane, frame);
         self.mark_dirty(id);
     }
@@ -223,7 +220,7 @@ impl State {
             Wire::DeflateWebSocket { window } => self.deflater.deflate(*window, payload),
             _ => None,
         };
-        let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
+        let queue = conn.queue.get_or_insert_with(|| self.spare_queues.take());
         let pushed = if let Some(deflated) = deflated {
             queue.push_compressed(lane, kind, &deflated);
             if let Role::Session(session) = &conn.role {
@@ -266,7 +263,7 @@ impl State {
         let now = self.now;
         let Some(conn) = self.conns.get_mut(id) else { return };
         let lane = conn.lane(lane);
-        let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
+        let queue = conn.queue.get_or_insert_with(|| self.spare_queues.take());
         match sort {
             Sort::Pong => queue.push_pong(lane, now, |out| write(&conn.wire, out)),
             _ => queue.push_control(lane, sort, |out| write(&conn.wire, out)),
@@ -288,7 +285,7 @@ impl State {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Some(role) = conn.wire.websocket() else { return };
         let mask = (role == WebSocketRole::Client).then_some(mask);
-        let queue = conn.queue.get_or_insert_with(|| self.spare_queues.pop().unwrap_or_default());
+        let queue = conn.queue.get_or_insert_with(|| self.spare_queues.take());
         match sort {
             Sort::Pong => queue.push_pong(Some(Lane::ONLY), now, |out| write(mask, out)),
             _ => queue.push_control(Some(Lane::ONLY), sort, |out| write(mask, out)),
@@ -427,10 +424,8 @@ impl State {
 
     /// Gives the empty queue of a connection back.
     pub(crate) fn keep_spare(&mut self, id: ConnId) {
-        if let Some(queue) = self.conns.get_mut(id).and_then(|conn| conn.queue.take())
-            && self.spare_queues.len() < SPARE_QUEUES
-        {
-            self.spare_queues.push(queue);
+        if let Some(queue) = self.conns.get_mut(id).and_then(|conn| conn.queue.take()) {
+            self.spare_queues.put(queue);
         }
     }
 
