@@ -136,6 +136,22 @@ impl Dialect {
         Self::new(address, None, Rc::new(move |_, payload| request(payload)))
     }
 
+    /// A PUSH socket of ZeroMQ (ZMTP 3.0, mechanism NULL), whose messages are made of a payload.
+    pub(crate) fn zeromq(address: SocketAddr, message: impl Fn(&[u8]) -> String + 'static) -> Self {
+        let hello = |_| {
+            let mut hello = b"\xff\0\0\0\0\0\0\0\0\x7f\x03\0NULL".to_vec();
+            hello.resize(64, 0);
+            hello.extend(b"\x04\x1a\x05READY\x0bSocket-Type\0\0\0\x04PUSH");
+            hello
+        };
+        let frame = move |_, payload: &[u8]| {
+            let body = message(payload);
+            // A long frame: its length has eight bytes.
+            [&[2], &(body.len() as u64).to_be_bytes()[..], body.as_bytes()].concat()
+        };
+        Self { hello: Rc::new(hello), ready: b"READY", ..Self::new(address, None, Rc::new(frame)) }
+    }
+
     /// A message of connection `number`.
     pub(crate) fn message(&self, number: usize, payload: &[u8]) -> Vec<u8> {
         (self.frame)(number, payload)

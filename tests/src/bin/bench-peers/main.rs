@@ -5,13 +5,18 @@
 //! the page and the charts again from the figures that are there. `PAIRS`, `SLICE_MS`, `ONLY` (kinds of work) and `PEERS` make a quick
 //! look of it; what is not measured anew stays as it was. `OUT` names another directory than `docs`.
 
+mod alone;
 mod arena;
+mod bars;
 mod calls;
+mod chart;
 mod crowd;
 mod dialect;
 mod echo;
 mod fanout;
 mod idle;
+mod latency;
+mod page;
 mod process;
 mod proxies;
 mod proxy;
@@ -23,8 +28,11 @@ mod service;
 mod settings;
 mod site;
 mod spread;
+mod tables;
 mod usage;
+mod versions;
 mod weir;
+mod works;
 
 use anyhow::{Context as _, Result};
 use proxies::Services;
@@ -45,6 +53,12 @@ fn main() -> Result<()> {
     if std::env::args().nth(1).as_deref() != Some("page") {
         measure(&mut results, &Settings::read(), &file)?;
     }
+    page::write(&results, &out)?;
+    println!("\n{}, {}", out.join("performance.md").display(), file.display());
+    for bar in bars::all(&results) {
+        let light = bar.green.map_or("–", |green| if green { "green" } else { "RED" });
+        println!("  {light:>5}  {}: {} (bar: {})", bar.what, bar.measured, bar.bar);
+    }
     Ok(())
 }
 
@@ -58,6 +72,13 @@ fn measure(results: &mut Results, settings: &Settings, file: &std::path::Path) -
     let web = servers::bun_on(process::LOAD, "bun-service");
     let services =
         Services { bytes, other, web: ([127, 0, 0, 1], web.as_ref().map_or(0, |(_, port)| *port)).into() };
+    results.machine = machine();
+    results.date = said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]);
+    results.versions = versions::all();
+    println!("{}", results.machine);
+    for (system, version) in &results.versions {
+        println!("  {system}: {version}");
+    }
     let works: [(&str, Box<dyn Fn() -> (results::Workload, Vec<results::Missing>) + '_>); 8] = [
         (echo::NAME, Box::new(|| echo::run(settings))),
         (fanout::NAME, Box::new(|| fanout::run(settings))),
@@ -78,8 +99,36 @@ fn measure(results: &mut Results, settings: &Settings, file: &std::path::Path) -
             results.write(file)?;
         }
     }
+    if settings.wants(latency::NAME) {
+        // Its rates come from the echo.
+        let (workload, missing) = latency::run(settings, results);
+        results.renew(workload, missing);
+        results.write(file)?;
+    }
+    alone::run(results, settings);
     results.pairs = settings.pairs;
     results.slice_ms = settings.slice.as_millis() as u64;
     results.minutes = begun.elapsed().as_secs_f64() / 60.0;
     results.write(file)
+}
+
+/// What this ran on.
+fn machine() -> String {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    format!(
+        "{}, {cores} cores, Linux {}, {}, load average before: {}",
+        model.map_or("an unknown processor", |(_, model)| model.trim()),
+        kernel.trim(),
+        said("rustc", &["--version"]),
+        load.split(' ').next().unwrap_or_default()
+    )
+}
+
+fn said(program: &str, arguments: &[&str]) -> String {
+    let output = std::process::Command::new(program).args(arguments).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }

@@ -18,7 +18,7 @@ pub(crate) const LOAD: usize = 1;
 /// For starting, with a machine that has other work to do.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// A running peer; it is killed, with all of its group, when this is dropped.
+/// A running peer; it is killed, with all that it started, when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -106,6 +106,7 @@ impl Process {
             program.file_name().map_or_else(|| "peer".into(), |name| name.to_string_lossy().into_owned())
         ));
         let sink = File::options().create(true).append(true).open(&log)?;
+        let path = std::env::var("PATH").unwrap_or_default();
         let libraries = peers().join("debian/usr/lib/x86_64-linux-gnu");
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "taskset", "-c", &core.to_string()])
@@ -116,6 +117,7 @@ impl Process {
             // Go's runtime and others count the cores that they may use.
             .env("GOMAXPROCS", "1")
             .env("HOME", dir)
+            .env("PATH", format!("{}:{}", peers().join("debian/usr/bin").display(), path))
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(sink.try_clone()?)
@@ -164,8 +166,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Some of them leave the group.
+        let all = crate::usage::tree(self.child.id());
         if let Some(group) = Pid::from_raw(self.child.id() as i32) {
             let _ = kill_process_group(group, Signal::KILL);
+        }
+        for pid in all.into_iter().filter_map(|pid| Pid::from_raw(pid as i32)) {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
         }
         let _ = self.child.wait();
     }

@@ -7,7 +7,7 @@ use crate::process::{Process, SERVED, configure, directory, free_port, program};
 use crate::proxies::{Services, haproxy_files};
 use crate::results::{Figures, Missing, Workload};
 use crate::settings::Settings;
-use crate::{WEIR, usage, weir};
+use crate::{usage, weir};
 use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 use std::cell::RefCell;
@@ -231,9 +231,4 @@ fn haproxy(services: Services) -> Result<Target> {
             Ok(())
         }),
     })
-}
-
-/// What a name here stands for, where it is not a system of its own.
-pub(crate) fn is_weir(system: &str) -> bool {
-    system.starts_with(WEIR)
 }

@@ -117,19 +117,25 @@ pub(crate) fn sockudo() -> Result<Vec<Site>> {
     ])
 }
 
-/// Publishes by its control port; the service behind it subscribes who comes.
+/// Publishes by its ZeroMQ port, because its HTTP port takes one request a connection; the service behind it subscribes who comes.
 pub(crate) fn pushpin() -> Result<Vec<Site>> {
     let pushpin = program("pushpin")?;
     let dir = directory("pushpin")?;
-    for sub in ["run", "log"] {
+    for sub in ["run", "log", "lib"] {
         fs::create_dir_all(dir.join(sub))?;
     }
+    // Debian's goes to a zurl of the system; this one starts its own.
+    let library = peers().join("debian/usr/lib/pushpin");
+    let internal = fs::read_to_string(library.join("internal.conf"))?
+        .replace("ipc:///var/run/zurl/zurl-", "ipc://{rundir}/{ipc_prefix}zurl-");
+    fs::write(dir.join("lib/internal.conf"), internal)?;
+    std::os::unix::fs::symlink(library.join("runner"), dir.join("lib/runner"))?;
     let (port, service, control) = (free_port(), free_port(), free_port());
     let words = [
         ("port", port.to_string()),
         ("service", service.to_string()),
         ("control", control.to_string()),
-        ("base", (free_port()).to_string()),
+        ("http", free_port().to_string()),
     ];
     let file = configure("pushpin.conf", &dir, &words)?;
     configure("routes", &dir, &words)?;
@@ -145,12 +151,12 @@ pub(crate) fn pushpin() -> Result<Vec<Site>> {
         Process::start(SERVED, &dir, &pushpin, &["--config", &file.display().to_string()], &[])?;
     let address = process.answers(port)?;
     let control = process.answers(control)?;
-    let publish = Dialect::requests(control, |payload| {
+    let publish = Dialect::zeromq(control, |payload| {
         let text = String::from_utf8_lossy(payload).into_owned();
         let item = serde_json::json!({
-            "items": [{ "channel": "group", "formats": { "ws-message": { "content": text } } }]
+            "channel": "group", "formats": { "ws-message": { "content": text } }
         });
-        post("/publish/", &item.to_string())
+        format!("J{item}")
     });
     Ok(vec![
         Site::new("pushpin", Rc::new(Running::Peer(process, vec![origin])))

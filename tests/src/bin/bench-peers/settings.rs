@@ -22,7 +22,7 @@ impl Settings {
     pub(crate) fn read() -> Self {
         let list = |name: &str| -> Vec<String> {
             let text = std::env::var(name).unwrap_or_default();
-            text.split([',', ' ']).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
         };
         Self {
             pairs: number("PAIRS", 5) as usize,
