@@ -53,6 +53,11 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Sends lines to a gateway, or to any server that speaks the same, and prints what it answers.
     Send(Send),
+    /// Loads a gateway, or any other server, and says how many messages a second it moved and how long each took.
+    ///
+    /// Exits with 0 where everything that was sent came back, with 1 where messages were lost, doubled or overtaken, or connections
+    /// failed, and with 2 where nothing was measured.
+    Bench(Box<weir_bench::Options>),
     /// Shows messages of a running gateway as they pass, with what each plugin decided and where they went.
     ///
     /// Filters narrow it down: of each that is given, one of its values must fit; of different ones, all. On a terminal a message is a

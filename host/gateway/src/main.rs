@@ -41,6 +41,12 @@ fn main() -> ExitCode {
         Command::Plugin(command) => plugin_command::run(&command),
         Command::Reload(options) => reload::run(&options),
         Command::Compile { arguments } => return weir_plugin::compile_process(&arguments),
+        Command::Bench(options) => {
+            return weir_bench::run(&options).unwrap_or_else(|error| {
+                eprintln!("weir: {error}");
+                ExitCode::from(2)
+            });
+        }
         Command::Send(options) => send::run(&options),
         Command::Tap(options) => tap_command::run(&options),
         Command::Top(options) => top_command::run(&options),

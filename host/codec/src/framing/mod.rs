@@ -7,6 +7,7 @@ pub(crate) mod length;
 pub(crate) mod raw;
 #[cfg(test)]
 mod tests;
+mod word;
 
 use std::sync::Arc;
 

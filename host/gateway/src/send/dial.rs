@@ -1,17 +1,14 @@
 //! From a URL to a conversation.
 
-use super::framing;
 use super::talk::{Later, Nothing, Talk, Under};
 use crate::cli::Send;
 use anyhow::{Context, anyhow, bail};
 use axum::http::Uri;
 use bytes::Bytes;
 use quinn::crypto::rustls::QuicClientConfig;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +18,8 @@ use weir_upstream::{Balance, ClientTls, Cluster, ClusterSpec, Protocol};
 
 /// For the connection and every handshake.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest message that is taken from the other side: 64 MiB.
+const LONGEST: usize = 64 << 20;
 /// For the connection's end after its stream's.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -38,12 +37,12 @@ pub(super) async fn dial(options: &Send) -> anyhow::Result<Talk> {
         (None, other) => bail!("{other}:// is not spoken here; {usage}"),
     };
     let protocol = match scheme {
-        "tcp" => Protocol::Tcp { framing: Arc::new(framing::parse(&options.framing)?), kind: Kind::Binary },
+        "tcp" => Protocol::Tcp { framing: Arc::new(framing(&options.framing)?), kind: Kind::Binary },
         "ws" | "wss" => Protocol::WebSocket {
             path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             host: None,
             subprotocols: Vec::new(),
-            limits: websocket::Limits { message: 64 << 20, fragments: 100_000 },
+            limits: websocket::Limits { message: LONGEST, fragments: 100_000 },
         },
         "quic" => return quic(options, host, port).await,
         other => bail!("{other}:// is not spoken here; {usage}"),
@@ -64,6 +63,10 @@ pub(super) async fn dial(options: &Send) -> anyhow::Result<Talk> {
     Ok(Talk::new(connected.stream, connected.leftover, connected.wire, connected.decoder, Nothing))
 }
 
+fn framing(word: &str) -> anyhow::Result<Framing> {
+    Framing::parse(word, LONGEST).with_context(|| format!("{word:?} is no framing; use {}", Framing::WORDS))
+}
+
 /// One connection with one lane.
 async fn quic(options: &Send, host: &str, port: u16) -> anyhow::Result<Talk> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -79,10 +82,10 @@ async fn quic(options: &Send, host: &str, port: u16) -> anyhow::Result<Talk> {
         }
         rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
     } else if address.ip().is_loopback() {
-        let trust = Arc::new(TrustLoopback(rustls::crypto::aws_lc_rs::default_provider()));
+        // Where the gateway makes its own: whoever could answer there in its place owns the machine.
         rustls::ClientConfig::builder()
             .dangerous()
-            .with_custom_certificate_verifier(trust)
+            .with_custom_certificate_verifier(weir_bench::trust::any())
             .with_no_client_auth()
     } else {
         bail!("quic:// off loopback needs --ca FILE, the certificate to trust");
@@ -98,7 +101,7 @@ async fn quic(options: &Send, host: &str, port: u16) -> anyhow::Result<Talk> {
         .with_context(|| format!("{address} did not answer within {} s", TIMEOUT.as_secs()))?
         .with_context(|| format!("cannot connect to {address}"))?;
     let (send, receive) = connection.open_bi().await?;
-    let framing = Arc::new(Framing::Length { prefix: Prefix::U32Be, max: 64 << 20 });
+    let framing = Arc::new(Framing::Length { prefix: Prefix::U32Be, max: LONGEST });
     let decoder = Decoder::framed(&framing, Kind::Binary);
     let stream = tokio::io::join(receive, send);
     Ok(Talk::new(stream, Bytes::new(), Wire::Framed(framing), decoder, Quic { endpoint, connection }))
@@ -126,45 +129,5 @@ impl Under for Quic {
     fn close(&self) -> Later<'_, ()> {
         self.connection.close(1000u32.into(), b"");
         Box::pin(self.endpoint.wait_idle())
-    }
-}
-
-/// Takes any certificate. Only for loopback, where the gateway makes its own: whoever could answer there in its place owns the
-/// machine. The handshake's signatures are checked as ever.
-#[derive(Debug)]
-struct TrustLoopback(CryptoProvider);
-
-impl ServerCertVerifier for TrustLoopback {
-    fn verify_server_cert(
-        &self,
-        _certificate: &CertificateDer<'_>,
-        _chain: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

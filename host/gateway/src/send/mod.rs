@@ -1,7 +1,6 @@
 //! `weir send`: a small client for quickstarts and debugging.
 
 mod dial;
-mod framing;
 mod talk;
 
 use crate::cli::Send;

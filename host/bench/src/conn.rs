@@ -1,0 +1,519 @@
+//! One client without its socket: what it sends and when, what it makes of what it receives.
+
+use crate::marker::{Found, Marker, Scanner};
+use crate::payload::Payloads;
+use crate::schedule::Schedule;
+use crate::settings::{LONGEST, Pace, Part, Settings};
+use crate::shared::{Nanos, Shared, Window};
+use crate::tally::Tally;
+use crate::target::Target;
+use crate::template::Filling;
+use crate::tracker::{Arrival, Tracker};
+use bytes::BytesMut;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use weir_codec::websocket::{self, Limits, Role};
+use weir_codec::{Decoder, Event, Wire, WireError};
+
+/// What waits to be written on a connection before no more messages are made for it, in bytes.
+pub(crate) const MOST_WAITING: usize = 256 << 10;
+
+/// What all connections of a thread use.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) tally: Tally,
+    /// As it was when it was last looked at.
+    pub(crate) window: Option<Window>,
+    payloads: Payloads,
+    body: Vec<u8>,
+    random: fastrand::Rng,
+}
+
+/// Why a connection cannot go on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// A close frame, with its code if it had one.
+    Closed(Option<u16>),
+    /// The server broke the protocol.
+    Broken(WireError),
+}
+
+#[derive(Debug)]
+pub(crate) struct Conn {
+    decoder: Decoder,
+    client: Client,
+}
+
+#[derive(Debug)]
+struct Client {
+    number: u32,
+    group: u32,
+    part: Part,
+    wire: Wire,
+    /// It has said hello, and was answered if it is to be.
+    open: bool,
+    /// Messages sent.
+    sequence: u64,
+    schedule: Option<Schedule>,
+    /// Of an echo: its own. Of a subscriber: of each publisher of its group. Of a publisher: none.
+    trackers: Box<[Tracker]>,
+    scanner: Scanner,
+    /// Without markers: when what is under way was sent.
+    unmarked: VecDeque<Nanos>,
+    /// When it last came forward, or had nothing to wait for.
+    progress: Nanos,
+}
+
+impl Shard {
+    pub(crate) fn new(settings: &Arc<Settings>, shared: &Arc<Shared>, thread: usize) -> Self {
+        let mut payloads = settings.payloads.clone();
+        payloads.seed(thread as u64);
+        Self {
+            settings: Arc::clone(settings),
+            shared: Arc::clone(shared),
+            tally: Tally::default(),
+            window: None,
+            payloads,
+            body: Vec::new(),
+            random: fastrand::Rng::new(),
+        }
+    }
+
+    /// Looks at what the other threads may have changed.
+    pub(crate) fn look(&mut self) {
+        self.window = self.shared.window();
+    }
+
+    /// Whether nothing more is sent on account of the time.
+    pub(crate) fn is_over(&self, now: Nanos) -> bool {
+        self.window.is_some_and(|window| now >= window.to)
+    }
+}
+
+impl Conn {
+    pub(crate) fn new(number: u32, target: &Target, settings: &Settings) -> Self {
+        let part = settings.part(number);
+        let wire = settings.wire(target);
+        let decoder = match &wire {
+            Wire::Framed(framing) => Decoder::framed(framing, settings.kind),
+            _ => Decoder::websocket(Role::Client, Limits { message: LONGEST, fragments: 1 << 20 }),
+        };
+        let trackers = match (part, settings.groups) {
+            (Part::Echo, _) => 1,
+            (Part::Subscriber, Some(groups)) => groups.publishers,
+            _ => 0,
+        };
+        let client = Client {
+            number,
+            group: settings.group(number),
+            part,
+            wire,
+            open: false,
+            sequence: 0,
+            schedule: None,
+            trackers: (0..trackers).map(|_| Tracker::default()).collect(),
+            scanner: Scanner::default(),
+            unmarked: VecDeque::new(),
+            progress: 0,
+        };
+        Self { decoder, client }
+    }
+
+    pub(crate) const fn number(&self) -> u32 {
+        self.client.number
+    }
+
+    /// Messages sent so far.
+    pub(crate) const fn sequence(&self) -> u64 {
+        self.client.sequence
+    }
+
+    pub(crate) fn sends(&self) -> bool {
+        self.client.part != Part::Subscriber
+    }
+
+    pub(crate) fn publishes(&self) -> bool {
+        self.client.part == Part::Publisher
+    }
+
+    pub(crate) const fn is_websocket(&self) -> bool {
+        self.client.wire.websocket().is_some()
+    }
+
+    pub(crate) const fn is_open(&self) -> bool {
+        self.client.open
+    }
+
+    /// The connection is there: what it says first. It is open at once where nothing is waited for.
+    pub(crate) fn hello(&mut self, shard: &mut Shard, out: &mut BytesMut) {
+        let settings = Arc::clone(&shard.settings);
+        let client = &mut self.client;
+        if let Some(hello) = settings.hello_of(client.number) {
+            shard.body.clear();
+            hello.fill(Filling { payload: &[], group: client.group, number: client.number }, &mut shard.body);
+            let body = std::mem::take(&mut shard.body);
+            client.encode(&body, shard, out);
+            shard.body = body;
+        }
+        if settings.ready.is_none() {
+            client.open(shard);
+        }
+    }
+
+    /// Takes what arrived. Answers that cannot wait are appended to `out`.
+    pub(crate) fn received(
+        &mut self,
+        mut bytes: &mut [u8],
+        now: Nanos,
+        shard: &mut Shard,
+        out: &mut BytesMut,
+    ) -> Result<(), End> {
+        let settings = Arc::clone(&shard.settings);
+        while !bytes.is_empty() {
+            let decoded = self.decoder.decode(bytes).map_err(End::Broken)?;
+            let consumed = decoded.consumed;
+            match decoded.event {
+                None => break,
+                Some(Event::Message { payload, .. }) => {
+                    self.client.message(&payload, now, &settings, shard, out)
+                }
+                Some(Event::Ping(payload)) => {
+                    websocket::encode_pong(&payload, Some(shard.random.u32(..).to_le_bytes()), out);
+                }
+                Some(Event::Close(close)) => {
+                    let code = close.map(|(code, _)| code);
+                    let answer = code.map(|code| (code, ""));
+                    websocket::encode_close(answer, Some(shard.random.u32(..).to_le_bytes()), out);
+                    return Err(End::Closed(code));
+                }
+                Some(_) => {}
+            }
+            bytes = &mut bytes[consumed..];
+        }
+        Ok(())
+    }
+
+    /// Makes the messages that are due, until `out` holds `room` bytes.
+    pub(crate) fn pump(&mut self, now: Nanos, shard: &mut Shard, out: &mut BytesMut, room: usize) {
+        let client = &mut self.client;
+        let Some(window) = shard.window.filter(|_| client.open && client.part != Part::Subscriber) else {
+            return;
+        };
+        let up_to = client.allowed(now, window, shard);
+        while client.sequence < up_to && out.len() < room {
+            client.send(now, window, shard, out);
+        }
+    }
+
+    /// When its next message is due, by its schedule.
+    pub(crate) fn next_due(&self) -> Option<Nanos> {
+        self.client.schedule.map(|schedule| schedule.at(self.client.sequence))
+    }
+
+    /// Whether everything has come that it waits for, and everything was sent that should be.
+    pub(crate) fn is_settled(&self, now: Nanos, shard: &Shard) -> bool {
+        let client = &self.client;
+        if !client.open {
+            return true;
+        }
+        let owes = shard.window.is_some_and(|window| client.scheduled(now, window) > client.sequence);
+        let waits = client.part == Part::Echo
+            && (!client.unmarked.is_empty()
+                || (shard.settings.marked
+                    && client
+                        .trackers
+                        .iter()
+                        .any(|tracker| tracker.next() < client.sequence || tracker.missing() > 0)));
+        !owes && !waits
+    }
+
+    /// Gives up what nobody answers, so that a closed loop goes on.
+    pub(crate) fn look_for_losses(&mut self, now: Nanos, shard: &mut Shard) {
+        let patience = shard.settings.timeout.as_nanos() as u64;
+        let client = &mut self.client;
+        if client.open && client.sequence > 0 && now.saturating_sub(client.progress) > patience {
+            client.give_up(shard);
+            client.progress = now;
+        }
+    }
+
+    /// The connection has ended, or the run: what has not come is lost.
+    pub(crate) fn finish(&mut self, shard: &mut Shard) {
+        let client = &mut self.client;
+        if !client.open {
+            return;
+        }
+        client.open = false;
+        match client.part {
+            Part::Echo => {
+                client.give_up(shard);
+                let missing = client.trackers.iter().map(Tracker::missing).sum();
+                shard.tally.errors("lost", missing, || "messages that never came back".into());
+            }
+            Part::Subscriber => {
+                shard.shared.receivers[client.group as usize].fetch_sub(1, Relaxed);
+            }
+            Part::Publisher => {}
+        }
+        if let Some(window) = shard.window {
+            let owed = client.scheduled(u64::MAX, window).saturating_sub(client.sequence);
+            shard.tally.errors("not_sent", owed, || {
+                "messages of the schedule that the server did not take in time, or whose connection had ended".into()
+            });
+        }
+    }
+
+    /// A close frame, where the transport has one.
+    pub(crate) fn goodbye(&self, shard: &mut Shard, out: &mut BytesMut) {
+        if self.client.wire.websocket().is_some() {
+            websocket::encode_close(Some((1000, "")), Some(shard.random.u32(..).to_le_bytes()), out);
+        }
+    }
+}
+
+impl Client {
+    fn open(&mut self, shard: &mut Shard) {
+        self.open = true;
+        if self.part == Part::Subscriber {
+            shard.shared.receivers[self.group as usize].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// How many messages its schedule has by then.
+    fn scheduled(&self, now: Nanos, window: Window) -> u64 {
+        self.schedule.map_or(0, |schedule| schedule.due(now.min(window.to.saturating_sub(1))))
+    }
+
+    /// How many messages it may have sent.
+    fn allowed(&mut self, now: Nanos, window: Window, shard: &Shard) -> u64 {
+        if now < window.start {
+            return 0;
+        }
+        match shard.settings.pace {
+            Pace::Idle => 0,
+            Pace::Rate(rate) => {
+                let (number, senders) = (u64::from(self.number), u64::from(shard.settings.senders()));
+                self.schedule.get_or_insert(Schedule {
+                    start: window.start,
+                    between: 1e9 / rate,
+                    senders,
+                    number,
+                });
+                self.scheduled(now, window)
+            }
+            Pace::Closed(_) if now >= window.to => self.sequence,
+            Pace::Closed(depth) => {
+                let depth = u64::from(depth);
+                match self.part {
+                    Part::Echo if shard.settings.marked => self.trackers[0].next() + depth,
+                    Part::Echo => self.sequence + depth.saturating_sub(self.unmarked.len() as u64),
+                    Part::Publisher => {
+                        let each = shard.shared.receivers[self.group as usize].load(Relaxed);
+                        let publisher = &shard.shared.publishers[self.number as usize];
+                        let (expected, delivered) =
+                            (publisher.expected.load(Relaxed), publisher.delivered.load(Relaxed));
+                        if each == 0 {
+                            return self.sequence;
+                        }
+                        let under_way = expected.saturating_sub(delivered).div_ceil(each);
+                        self.sequence + depth.saturating_sub(under_way)
+                    }
+                    Part::Subscriber => 0,
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn send(&mut self, now: Nanos, window: Window, shard: &mut Shard, out: &mut BytesMut) {
+        let intended = match self.schedule {
+            Some(schedule) => {
+                let at = schedule.at(self.sequence);
+                if window.has(at) {
+                    shard.tally.lateness.saturating_record(now.saturating_sub(at).max(1));
+                }
+                at
+            }
+            None => now,
+        };
+        let marker = Marker {
+            run: shard.shared.run,
+            connection: self.number,
+            sequence: self.sequence,
+            time: intended,
+        };
+        let payload = shard.payloads.next(marker);
+        let mask = shard.random.u32(..).to_le_bytes();
+        let settings = &shard.settings;
+        let framed = if settings.publish.is_payload() {
+            self.wire.encode(settings.kind, payload, mask, out)
+        } else {
+            shard.body.clear();
+            settings
+                .publish
+                .fill(Filling { payload, group: self.group, number: self.number }, &mut shard.body);
+            self.wire.encode(settings.kind, &shard.body, mask, out)
+        };
+        if let Err(error) = framed {
+            shard.tally.error("unframeable", || format!("a message cannot be framed: {error}"));
+        }
+        // From here on there is something to wait for.
+        let waiting = match settings.marked {
+            true => self.trackers.first().is_some_and(|tracker| tracker.next() < self.sequence),
+            false => !self.unmarked.is_empty(),
+        };
+        if !waiting {
+            self.progress = now;
+        }
+        self.sequence += 1;
+        if window.has(intended) {
+            shard.tally.sent += 1;
+        }
+        if self.part == Part::Publisher {
+            let each = shard.shared.receivers[self.group as usize].load(Relaxed);
+            shard.shared.publishers[self.number as usize].expected.fetch_add(each, Relaxed);
+            if window.has(intended) {
+                shard.shared.due.fetch_add(each, Relaxed);
+            }
+        } else if !settings.marked {
+            self.unmarked.push_back(intended);
+        }
+    }
+
+    fn encode(&self, body: &[u8], shard: &mut Shard, out: &mut BytesMut) {
+        let mask = shard.random.u32(..).to_le_bytes();
+        if let Err(error) = self.wire.encode(shard.settings.kind, body, mask, out) {
+            shard.tally.error("unframeable", || format!("a message cannot be framed: {error}"));
+        }
+    }
+
+    #[inline]
+    fn message(
+        &mut self,
+        payload: &[u8],
+        now: Nanos,
+        settings: &Settings,
+        shard: &mut Shard,
+        out: &mut BytesMut,
+    ) {
+        if let Some(ready) = settings.ready.as_ref().filter(|_| !self.open)
+            && memchr::memmem::find(payload, ready).is_some()
+        {
+            self.open(shard);
+        }
+        for (when, what) in &settings.answers {
+            if memchr::memmem::find(payload, when).is_some() {
+                self.encode(what, shard, out);
+            }
+        }
+        if shard.window.is_some_and(|window| window.has(now)) {
+            shard.tally.bytes += payload.len() as u64;
+        }
+        if !settings.marked {
+            return self.next_unmarked(now, shard);
+        }
+        let mut any = false;
+        // Lent out, because what it finds changes the rest.
+        let mut scanner = std::mem::take(&mut self.scanner);
+        scanner.scan(payload, |found| {
+            any = true;
+            match found {
+                Found::Marker(marker) if marker.run == shard.shared.run => self.marked(marker, now, shard),
+                Found::Marker(_) => shard.tally.error("foreign", || "messages of another run".into()),
+                Found::Damaged => {
+                    shard.tally.error("damaged", || "messages whose marker is not as it was sent".into());
+                }
+            }
+        });
+        self.scanner = scanner;
+        if !any {
+            shard.tally.other += 1;
+        }
+    }
+
+    #[inline]
+    fn marked(&mut self, marker: Marker, now: Nanos, shard: &mut Shard) {
+        let tracker = match self.part {
+            // Servers that send a publisher its own messages are not asked to.
+            Part::Publisher => return,
+            Part::Echo if marker.connection == self.number && marker.sequence < self.sequence => 0,
+            Part::Echo => {
+                return shard.tally.error("misdirected", || "messages that another connection sent".into());
+            }
+            Part::Subscriber => {
+                let groups = shard.settings.groups.map_or(1, |groups| groups.count);
+                let publisher = (marker.connection / groups) as usize;
+                if marker.connection % groups != self.group || publisher >= self.trackers.len() {
+                    return shard.tally.error("misdirected", || "messages of another group".into());
+                }
+                publisher
+            }
+        };
+        let tracker = &mut self.trackers[tracker];
+        let before = tracker.next();
+        let arrival = tracker.arrived(marker.sequence);
+        let ahead = tracker.next() - before;
+        match arrival {
+            Arrival::InOrder => {}
+            Arrival::OutOfOrder => {
+                shard.tally.error("out_of_order", || "messages that later ones overtook".into());
+            }
+            Arrival::Late => {
+                shard.tally.error("late", || "messages that came after they were given up".into());
+            }
+            Arrival::Doubled => {
+                return shard.tally.error("doubled", || "messages that came more than once".into());
+            }
+        }
+        self.progress = now;
+        if self.part == Part::Subscriber {
+            shard.shared.publishers[marker.connection as usize].delivered.fetch_add(ahead, Relaxed);
+            if shard.window.is_some_and(|window| window.has(marker.time)) {
+                shard.shared.delivered.fetch_add(1, Relaxed);
+            }
+        }
+        self.came(marker.time, now, shard);
+    }
+
+    /// The oldest of those under way has come back, whichever it was.
+    fn next_unmarked(&mut self, now: Nanos, shard: &mut Shard) {
+        match self.unmarked.pop_front() {
+            Some(sent) => {
+                self.progress = now;
+                self.came(sent, now, shard);
+            }
+            None if self.sequence == 0 => shard.tally.other += 1,
+            None => shard.tally.error("doubled", || "more messages came than were sent".into()),
+        }
+    }
+
+    #[inline]
+    fn came(&mut self, sent: Nanos, now: Nanos, shard: &mut Shard) {
+        let Some(window) = shard.window else { return };
+        if window.has(now) {
+            shard.tally.received += 1;
+        }
+        if window.has(sent) {
+            shard.tally.latency(now.saturating_sub(sent));
+        }
+    }
+
+    /// What is under way does not come any more.
+    fn give_up(&mut self, shard: &mut Shard) {
+        match self.part {
+            Part::Echo if shard.settings.marked => self.trackers[0].give_up(self.sequence),
+            Part::Echo => {
+                let lost = std::mem::take(&mut self.unmarked).len() as u64;
+                shard.tally.errors("lost", lost, || "messages that never came back".into());
+            }
+            Part::Publisher => {
+                let publisher = &shard.shared.publishers[self.number as usize];
+                publisher.delivered.store(publisher.expected.load(Relaxed), Relaxed);
+            }
+            Part::Subscriber => {}
+        }
+    }
+}

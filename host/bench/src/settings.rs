@@ -1,0 +1,342 @@
+//! What is asked for, checked.
+
+use crate::options::Options;
+use crate::payload::Payloads;
+use crate::target::Target;
+use crate::template::{self, Filling, Template};
+use crate::{Error, marker, trust};
+use bytes::BytesMut;
+use serde_json::json;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+use weir_codec::framing::Prefix;
+use weir_codec::websocket::Role;
+use weir_codec::{Framing, Kind, Wire};
+
+/// Longest message that is taken from a server: 64 MiB.
+pub(crate) const LONGEST: usize = 64 << 20;
+
+/// How a sender is held back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Pace {
+    /// Messages under way on each connection.
+    Closed(u32),
+    /// Messages a second, all senders together.
+    Rate(f64),
+    /// Nothing is sent.
+    Idle,
+}
+
+/// Publishers and subscribers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Groups {
+    pub(crate) count: u32,
+    /// In each.
+    pub(crate) publishers: u32,
+}
+
+/// What a connection does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Sends, and gets its own messages back.
+    Echo,
+    Publisher,
+    Subscriber,
+}
+
+/// Everything about a run, the same for all threads.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) target: Target,
+    pub(crate) publisher_target: Option<Target>,
+    pub(crate) connections: u32,
+    /// Connections a second.
+    pub(crate) ramp: Option<f64>,
+    pub(crate) sources: Vec<IpAddr>,
+    pub(crate) threads: usize,
+    pub(crate) framing: Arc<Framing>,
+    pub(crate) headers: Vec<(String, String)>,
+    /// Where a URL wants it.
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(crate) pace: Pace,
+    pub(crate) payloads: Payloads,
+    /// Every payload has a marker.
+    pub(crate) marked: bool,
+    pub(crate) kind: Kind,
+    pub(crate) duration: Duration,
+    pub(crate) warm_up: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) groups: Option<Groups>,
+    pub(crate) hello: Option<Template>,
+    pub(crate) hello_publishers: Option<Template>,
+    pub(crate) ready: Option<Vec<u8>>,
+    pub(crate) publish: Template,
+    pub(crate) answers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// For the result.
+    pub(crate) described: serde_json::Value,
+}
+
+fn wrong(option: &'static str, problem: impl Into<String>) -> Error {
+    Error::Option { option, problem: problem.into() }
+}
+
+impl Settings {
+    pub(crate) fn new(options: &Options) -> Result<Self, Error> {
+        let source = options.source.first().copied();
+        if options.source.iter().any(|other| source.is_some_and(|first| first.is_ipv4() != other.is_ipv4())) {
+            return Err(wrong("source", "give addresses of one family, IPv4 or IPv6"));
+        }
+        let target = Target::parse(&options.url, source)?;
+        let publisher_url = options.publisher_url.as_ref();
+        let publisher_target = publisher_url.map(|url| Target::parse(url, source)).transpose()?;
+        if publisher_target.as_ref().is_some_and(|other| other.scheme.is_quic() != target.scheme.is_quic()) {
+            return Err(wrong(
+                "publisher-url",
+                "goes over UDP and the other over TCP, or the other way round",
+            ));
+        }
+        check_numbers(options)?;
+        let groups = groups(options)?;
+        let framing = Framing::parse(&options.framing, LONGEST).ok_or_else(|| {
+            wrong("framing", format!("{:?} is no framing; use {}", options.framing, Framing::WORDS))
+        })?;
+        let framing = if target.scheme.is_quic() {
+            Framing::Length { prefix: Prefix::U32Be, max: LONGEST }
+        } else {
+            framing
+        };
+        let payloads = match &options.payload {
+            Some(path) => Payloads::of_file(path)?,
+            None => Payloads::of_sizes(&options.size),
+        };
+        let marked = payloads.are_marked();
+        let publish = Template::option("publish", &options.publish)?;
+        if !publish.has_payload() {
+            return Err(wrong("publish", "has no {payload}, so that no message could be known again"));
+        }
+        if !marked && groups.is_some() {
+            return Err(Error::NeedsMarker { why: "--groups" });
+        }
+        if !marked && matches!(framing, Framing::Raw { .. }) && !target.scheme.is_websocket() {
+            return Err(Error::NeedsMarker {
+                why: "--framing raw, which does not say where a message ends,",
+            });
+        }
+        let text = |option: &'static str, text: &Option<String>| {
+            text.as_ref().map(|text| Template::option(option, text)).transpose()
+        };
+        let answer = |text: &String| {
+            let (when, what) = text
+                .split_once('=')
+                .filter(|(when, _)| !when.is_empty())
+                .ok_or_else(|| wrong("answer", format!("{text:?} is no TEXT=ANSWER")))?;
+            Ok::<_, Error>((template::unescape("answer", when)?, template::unescape("answer", what)?))
+        };
+        let targets = [Some(&target), publisher_target.as_ref()];
+        let tls = match targets.into_iter().flatten().find(|target| target.scheme.is_tls()) {
+            Some(target) => Some(trust::config(options.ca.as_deref(), options.insecure, target)?),
+            None => None,
+        };
+        let settings = Self {
+            connections: options.connections,
+            ramp: options.ramp,
+            sources: options.source.clone(),
+            threads: options.threads.min(options.connections as usize),
+            framing: Arc::new(framing),
+            headers: options.header.iter().map(|header| split_header(header)).collect::<Result<_, _>>()?,
+            tls,
+            pace: match (options.rate, options.in_flight) {
+                (Some(rate), _) => Pace::Rate(rate),
+                (None, 0) => Pace::Idle,
+                (None, depth) => Pace::Closed(depth),
+            },
+            marked,
+            kind: if options.text { Kind::Text } else { Kind::Binary },
+            duration: options.duration,
+            warm_up: options.warm_up,
+            timeout: options.timeout,
+            groups,
+            hello: text("hello", &options.hello)?,
+            hello_publishers: text("hello-publishers", &options.hello_publishers)?,
+            ready: options.ready.as_ref().map(|text| template::unescape("ready", text)).transpose()?,
+            answers: options.answer.iter().map(answer).collect::<Result<_, _>>()?,
+            described: describe(options, &payloads),
+            publish,
+            payloads,
+            target,
+            publisher_target,
+        };
+        settings.check_frames()?;
+        Ok(settings)
+    }
+
+    /// How messages to a target are framed.
+    pub(crate) fn wire(&self, target: &Target) -> Wire {
+        if target.scheme.is_websocket() {
+            Wire::WebSocket { role: Role::Client }
+        } else {
+            Wire::Framed(Arc::clone(&self.framing))
+        }
+    }
+
+    /// What the connection of this number does.
+    pub(crate) fn part(&self, number: u32) -> Part {
+        match self.groups {
+            None => Part::Echo,
+            Some(groups) if number / groups.count < groups.publishers => Part::Publisher,
+            Some(_) => Part::Subscriber,
+        }
+    }
+
+    /// The group of a connection.
+    pub(crate) fn group(&self, number: u32) -> u32 {
+        self.groups.map_or(0, |groups| number % groups.count)
+    }
+
+    /// Where a connection goes.
+    pub(crate) fn target_of(&self, number: u32) -> &Target {
+        match (&self.publisher_target, self.part(number)) {
+            (Some(target), Part::Publisher) => target,
+            _ => &self.target,
+        }
+    }
+
+    /// What a connection says first.
+    pub(crate) fn hello_of(&self, number: u32) -> Option<&Template> {
+        match (&self.hello_publishers, self.part(number)) {
+            (Some(hello), Part::Publisher) => Some(hello),
+            _ => self.hello.as_ref(),
+        }
+    }
+
+    /// Connections that send.
+    pub(crate) fn senders(&self) -> u32 {
+        self.groups.map_or(self.connections, |groups| groups.count * groups.publishers)
+    }
+
+    /// Where a connection comes from.
+    pub(crate) fn source_of(&self, number: u32) -> Option<IpAddr> {
+        let count = self.sources.len();
+        (count > 0).then(|| self.sources[number as usize % count])
+    }
+
+    /// Any port of any address, for UDP.
+    pub(crate) fn any_source(&self) -> IpAddr {
+        if self.target.address.is_ipv6() {
+            Ipv6Addr::UNSPECIFIED.into()
+        } else {
+            Ipv4Addr::UNSPECIFIED.into()
+        }
+    }
+
+    /// What cannot be framed is found before anything is sent.
+    fn check_frames(&self) -> Result<(), Error> {
+        let longest = "x".repeat(self.payloads.longest());
+        let mut message = Vec::new();
+        self.publish.fill(Filling { payload: longest.as_bytes(), group: 0, number: 0 }, &mut message);
+        if message.len() > LONGEST {
+            return Err(wrong("size", "makes messages of more than 64 MiB"));
+        }
+        let target = self.publisher_target.as_ref().unwrap_or(&self.target);
+        let framed = self.wire(target).encode(self.kind, &message, [0; 4], &mut BytesMut::new());
+        framed.map_err(|error| wrong("framing", format!("cannot carry such messages: {error}")))
+    }
+}
+
+fn check_numbers(options: &Options) -> Result<(), Error> {
+    if !(1..=marker::MOST_CONNECTIONS).contains(&options.connections) {
+        return Err(wrong("connections", format!("takes 1 to {}", marker::MOST_CONNECTIONS)));
+    }
+    if !(1..=1_024).contains(&options.threads) {
+        return Err(wrong("threads", "takes 1 to 1024"));
+    }
+    if options.in_flight > 1_000_000 {
+        return Err(wrong("in-flight", "takes 0 to 1000000"));
+    }
+    for (option, value) in [("rate", options.rate), ("ramp", options.ramp)] {
+        if value.is_some_and(|value| !(0.001..=1e9).contains(&value)) {
+            return Err(wrong(option, "takes a number a second, from 0.001 to 1000000000"));
+        }
+    }
+    if options.duration.is_zero() {
+        return Err(wrong("duration", "must be longer than nothing"));
+    }
+    if options.timeout.is_zero() {
+        return Err(wrong("timeout", "must be longer than nothing"));
+    }
+    if !(1..=1_000).contains(&options.pairs) {
+        return Err(wrong("pairs", "takes 1 to 1000"));
+    }
+    Ok(())
+}
+
+fn groups(options: &Options) -> Result<Option<Groups>, Error> {
+    let Some(count) = options.groups else {
+        let needs_groups = [
+            ("publisher-url", options.publisher_url.is_some()),
+            ("hello-publishers", options.hello_publishers.is_some()),
+        ];
+        return match needs_groups.iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(wrong(option, "goes with --groups")),
+            None => Ok(None),
+        };
+    };
+    if count == 0 || options.publishers == 0 {
+        return Err(wrong("groups", "needs one group and one publisher at least"));
+    }
+    let least = u64::from(count) * (u64::from(options.publishers) + 1);
+    if u64::from(options.connections) < least {
+        let problem = format!(
+            "{count} groups with {} publishers and one subscriber each need {least} connections; there are {} (--connections)",
+            options.publishers, options.connections
+        );
+        return Err(wrong("groups", problem));
+    }
+    Ok(Some(Groups { count, publishers: options.publishers }))
+}
+
+fn split_header(header: &str) -> Result<(String, String), Error> {
+    let split = header.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    split
+        .filter(|(name, value)| {
+            !name.is_empty()
+                && name.bytes().all(token)
+                && !value.bytes().any(|byte| byte < b' ' || byte == 0x7f)
+        })
+        .map(|(name, value)| (name.into(), value.into()))
+        .ok_or_else(|| wrong("header", format!("{header:?} is no \"Name: value\"")))
+}
+
+/// What two results must have in common to be compared.
+fn describe(options: &Options, payloads: &Payloads) -> serde_json::Value {
+    let mut described = json!({
+        "connections": options.connections,
+        "threads": options.threads,
+        "kind": if options.text { "text" } else { "binary" },
+        "duration_s": options.duration.as_secs_f64(),
+        "warm_up_s": options.warm_up.as_secs_f64(),
+        "correlation": if payloads.are_marked() { "marker" } else { "order" },
+    });
+    let mut set = |key: &str, value: serde_json::Value| described[key] = value;
+    match options.rate {
+        Some(rate) => set("rate", rate.into()),
+        None => set("in_flight", options.in_flight.into()),
+    }
+    match &options.payload {
+        Some(path) => set("payload", path.display().to_string().into()),
+        None => set("size", options.size.to_string().into()),
+    }
+    if let Some(groups) = options.groups {
+        set("groups", groups.into());
+        set("publishers", options.publishers.into());
+    }
+    if let Some(ramp) = options.ramp {
+        set("ramp", ramp.into());
+    }
+    if options.publish != "{payload}" {
+        set("publish", options.publish.clone().into());
+    }
+    described
+}
