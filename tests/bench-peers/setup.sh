@@ -56,7 +56,11 @@ guest_of() {
   cargo build --release --target wasm32-unknown-unknown --manifest-path "$here/native/$1/Cargo.toml" --target-dir "$peers/native/$1"
 }
 weir_filter()   { guest_of weir-filter; }
-pingora()       { cargo_peer pingora; }
+# Its zlib is built by cmake.
+pingora() {
+  command -v cmake >/dev/null || debian cmake || return 1
+  PATH=$PATH:$peers/debian/usr/bin LD_LIBRARY_PATH=$peers/debian/usr/lib/x86_64-linux-gnu cargo_peer pingora
+}
 native_filter() { cargo_peer native-filter; }
 extism()        { guest_of extism-guest && cargo_peer extism; }
 fluvio()        { guest_of fluvio-guest && cargo_peer fluvio; }

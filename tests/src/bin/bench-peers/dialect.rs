@@ -27,22 +27,27 @@ pub(crate) struct Dialect {
     ready: &'static [u8],
     /// A message of the connection, as it goes on the wire.
     frame: Frame,
+    /// The same for `weir bench`: its arguments, where it can speak this.
+    pub(crate) bench: Vec<String>,
 }
 
 impl Dialect {
     fn new(address: SocketAddr, upgrade: Option<(&'static str, &'static str)>, frame: Frame) -> Self {
-        Self { address, upgrade, hello: Rc::new(|_| Vec::new()), ready: b"", frame }
+        Self { address, upgrade, hello: Rc::new(|_| Vec::new()), ready: b"", frame, bench: Vec::new() }
     }
 
     /// WebSocket, binary messages.
     pub(crate) fn websocket(address: SocketAddr, path: &'static str) -> Self {
-        Self::new(address, Some((path, "")), Rc::new(|_, payload| masked(0x82, payload)))
+        Self {
+            bench: vec![format!("ws://{address}{path}")],
+            ..Self::new(address, Some((path, "")), Rc::new(|_, payload| masked(0x82, payload)))
+        }
     }
 
     /// TCP with length prefixes of 32 bits, big endian.
     pub(crate) fn prefixed(address: SocketAddr) -> Self {
         let frame = |_, payload: &[u8]| [&(payload.len() as u32).to_be_bytes(), payload].concat();
-        Self::new(address, None, Rc::new(frame))
+        Self { bench: vec![format!("tcp://{address}")], ..Self::new(address, None, Rc::new(frame)) }
     }
 
     /// TCP, as it is.
@@ -52,7 +57,23 @@ impl Dialect {
 
     /// NATS over WebSocket: each connection publishes to a subject of its own that it has subscribed to.
     pub(crate) fn nats_echo(address: SocketAddr) -> Self {
-        Self::nats(address, Rc::new(|number| format!("e{number}")), Rc::new(|number| format!("e{number}")))
+        let bench = [
+            &format!("ws://{address}/"),
+            "--hello",
+            "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":false}\r\nSUB e{n} 1\r\nPING\r\n",
+            "--ready",
+            "PONG",
+            "--publish",
+            "PUB e{n} {size}\r\n{payload}\r\n",
+        ];
+        Self {
+            bench: bench.map(str::to_owned).into(),
+            ..Self::nats(
+                address,
+                Rc::new(|number| format!("e{number}")),
+                Rc::new(|number| format!("e{number}")),
+            )
+        }
     }
 
     /// The same, all to one subject.

@@ -2,15 +2,14 @@
 //! sent, not from when it could.
 
 use crate::arena::Arena;
-use crate::process::LOAD;
+use crate::generator::{self, Pace};
 use crate::results::{Figures, Missing, Results, Workload};
 use crate::settings::Settings;
 use crate::site::{Site, Start};
 use crate::spread::Spread;
-use crate::{WEIR, echo, servers, weir};
+use crate::{WEIR, echo, servers, talk, weir};
 use anyhow::{Context as _, Result, bail};
-use std::process::Command;
-use weir_tests::artifact;
+use std::time::Duration;
 
 pub(crate) const NAME: &str = "latency";
 const CONNECTIONS: usize = 100;
@@ -38,38 +37,8 @@ fn highest(results: &Results, system: &str) -> Option<f64> {
 fn measure(site: &Site, settings: &Settings, results: &Results) -> Result<Figures> {
     let highest = highest(results, site.name).context("its echo was not measured")?;
     let rate = highest * PART;
-    let dialect = site.talk.as_ref().context("a way to talk")?;
-    let number = |value: f64| format!("{value:.0}");
-    let seconds = settings.slice.as_secs_f64().max(1.0);
-    let mut command = Command::new("taskset");
-    command.args(["-c", &LOAD.to_string()]).arg(artifact::weir()).args([
-        "bench",
-        &format!("ws://{}/", dialect.address),
-        "--connections",
-        &CONNECTIONS.to_string(),
-        "--rate",
-        &number(rate),
-        "--size",
-        &echo::BYTES.to_string(),
-        "--duration",
-        &format!("{}ms", number(seconds * 1e3)),
-        "--warm-up",
-        "500ms",
-        "--json",
-        "--no-progress",
-    ]);
-    if site.name == "nats-server" {
-        command.args(nats());
-    }
-    let output = command.output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let Ok(found) = serde_json::from_str::<serde_json::Value>(&text) else {
-        let error = String::from_utf8_lossy(&output.stderr);
-        bail!(
-            "weir bench: {}",
-            error.lines().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing")
-        );
-    };
+    let time = settings.slice.max(Duration::from_secs(1));
+    let found = generator::run(site, CONNECTIONS, Pace::Rate(rate), talk::BYTES, settings.warm_up, time)?;
     let of =
         |name: &str| found["latency_us"][name].as_f64().with_context(|| format!("weir bench says no {name}"));
     let (median, p99, p999) = (of("p50")?, of("p99")?, of("p999")?);
@@ -86,14 +55,4 @@ fn measure(site: &Site, settings: &Settings, results: &Results) -> Result<Figure
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into())
-}
-
-/// Each connection has a subject of its own.
-fn nats() -> [String; 4] {
-    [
-        "--hello".to_owned(),
-        "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":false}\r\nSUB e{n} 1\r\n".to_owned(),
-        "--publish".to_owned(),
-        format!("PUB e{{n}} {}\r\n{{payload}}\r\n", echo::BYTES),
-    ]
 }

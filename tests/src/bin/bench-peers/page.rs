@@ -21,19 +21,23 @@ pub(crate) fn write(results: &Results, out: &Path) -> Result<()> {
         }
     }
     let page = out.join("performance.md");
-    fs::write(&page, render(results)).with_context(|| page.display().to_string())
+    fs::write(&page, render(results, out.join("tuning.md").is_file()))
+        .with_context(|| page.display().to_string())
 }
 
 fn file(name: &str) -> String {
     format!("{}.svg", name.to_lowercase().replace(' ', "-"))
 }
 
-/// The page as text.
-pub(crate) fn render(results: &Results) -> String {
+/// The page as text. `tuning`: whether there is a page of what was tried.
+pub(crate) fn render(results: &Results, tuning: bool) -> String {
     let mut text = String::new();
     head(&mut text, results);
     losses(&mut text, results);
     speed(&mut text, results);
+    if tuning {
+        text.push_str("\nWhat was tried to get there, with figures before and after: [Tuning](tuning.md).\n");
+    }
     for work in &ALL {
         let Some(workload) = results.workload(work.name) else { continue };
         let _ = write!(text, "\n## {}\n\n{}\n", work.title, work.about);
@@ -110,7 +114,6 @@ fn speed(text: &mut String, results: &Results) {
         };
         let _ = writeln!(text, "| {} | {} | {} | {light} |", bar.what, bar.bar, bar.measured);
     }
-    text.push_str("\nWhat was tried to get there, with figures before and after: [Tuning](tuning.md).\n");
 }
 
 fn who(text: &mut String, results: &Results) {
@@ -194,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_page_says_losses_first() {
-        let page = render(&results());
+        let page = render(&results(), false);
         let (losses, bars) =
             (page.find("## Losses first").unwrap(), page.find("## The bars of speed").unwrap());
         assert!(losses < bars);
@@ -215,6 +218,16 @@ mod tests {
             measured.iter().any(|bar| bar.green == Some(false))
                 && measured.iter().any(|bar| bar.green == Some(true))
         );
+    }
+
+    #[test]
+    fn the_page_in_the_documentation_is_of_its_figures() {
+        let docs = weir_tests::artifact::root().join("docs");
+        // Where nothing was measured yet, there is nothing to compare.
+        let Ok(results) = Results::read(&docs.join("performance.json")) else { return };
+        let page = fs::read_to_string(docs.join("performance.md")).unwrap();
+        let tuning = docs.join("tuning.md").is_file();
+        assert!(page == render(&results, tuning), "renew it with: target/release/bench-peers page");
     }
 
     #[test]

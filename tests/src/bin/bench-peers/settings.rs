@@ -11,6 +11,8 @@ pub(crate) struct Settings {
     pub(crate) slice: Duration,
     /// Before it.
     pub(crate) warm_up: Duration,
+    /// Whether `weir bench` is the load where messages come back, and not the one built in, which does less with what comes.
+    pub(crate) weir_bench: bool,
     /// Workloads; all where this is empty.
     only: Vec<String>,
     /// Systems; all where this is empty. Weir is always there.
@@ -18,7 +20,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// `PAIRS` (5), `SLICE_MS` (1500), `ONLY` (`echo,idle`), `PEERS` (`bun,nginx`).
+    /// `PAIRS` (5), `SLICE_MS` (1500), `ONLY` (`echo,idle`), `PEERS` (`bun,nginx`), `LOAD` (`weir`).
     pub(crate) fn read() -> Self {
         let list = |name: &str| -> Vec<String> {
             let text = std::env::var(name).unwrap_or_default();
@@ -28,6 +30,7 @@ impl Settings {
             pairs: number("PAIRS", 5) as usize,
             slice: Duration::from_millis(number("SLICE_MS", 1_500)),
             warm_up: Duration::from_millis(300),
+            weir_bench: std::env::var("LOAD").is_ok_and(|load| load == "weir"),
             only: list("ONLY"),
             peers: list("PEERS"),
         }
