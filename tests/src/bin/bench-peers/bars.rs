@@ -35,7 +35,8 @@ pub(crate) fn all(results: &Results) -> Vec<Bar> {
     ];
     for peer in ["bun", "nats-server"] {
         for own in [WEIR, WEIR_PLUGIN] {
-            for (work, cases) in [(echo::NAME, &["100 × 1", "100 × 16", "100 × 64"][..]), (fanout::NAME, &[])]
+            for (work, cases) in
+                [(echo::NAME, &["100 × 1", "100 × 16", "100 × 64"][..]), (fanout::NAME, &[][..])]
             {
                 bars.push(ahead(results, work, cases, own, peer));
             }

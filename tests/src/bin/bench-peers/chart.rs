@@ -58,20 +58,16 @@ pub(crate) fn draw(title: &str, groups: &[Group], logarithmic: bool) -> String {
                 _ => "o",
             };
             let (low, high) = (LEFT + length(bar.low), LEFT + length(bar.high));
+            let (top, base) = (middle - 3.0, middle + 4.0);
+            let (at, length) = (LEFT - 8.0, length(bar.value));
+            let (behind, value) = (high.max(LEFT + length) + 6.0, number(bar.value));
+            let name = escape(&bar.name);
             let _ = writeln!(
                 svg,
-                "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\
-                 <rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{BAR}\" rx=\"2\"/>\
-                 <path class=\"l\" fill=\"none\" d=\"M{low:.1} {middle:.1}H{high:.1}M{low:.1} {0:.1}v6M{high:.1} {0:.1}v6\"/>\
-                 <text x=\"{1:.1}\" y=\"{2:.1}\">{3}</text>",
-                LEFT - 8.0,
-                middle + 4.0,
-                escape(&bar.name),
-                length(bar.value),
-                middle - 3.0,
-                1 = high.max(LEFT + length(bar.value)) + 6.0,
-                2 = middle + 4.0,
-                3 = number(bar.value),
+                "<text x=\"{at}\" y=\"{base}\" text-anchor=\"end\">{name}</text>\
+                 <rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{length:.1}\" height=\"{BAR}\" rx=\"2\"/>\
+                 <path class=\"l\" fill=\"none\" d=\"M{low:.1} {middle:.1}H{high:.1}M{low:.1} {top:.1}v6M{high:.1} {top:.1}v6\"/>\
+                 <text x=\"{behind:.1}\" y=\"{base}\">{value}</text>"
             );
             y += STEP;
         }

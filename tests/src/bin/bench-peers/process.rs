@@ -109,7 +109,7 @@ impl Process {
         let path = std::env::var("PATH").unwrap_or_default();
         let libraries = peers().join("debian/usr/lib/x86_64-linux-gnu");
         let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "taskset", "-c", &core.to_string()])
+            .args(["--pdeathsig", "TERM", "taskset", "-c", &core.to_string()])
             .arg(program)
             .args(arguments)
             .current_dir(dir)

@@ -125,6 +125,7 @@ fn gateway(services: Services, plugin: bool) -> Target {
     let gateway: Rc<Gateway> = Rc::new(weir::start(&config, &[("passthrough.wasm", builds[1].clone())]));
     let dialect = Dialect::prefixed(gateway.address("bytes"));
     let pid = gateway.pid();
+    let config = std::fs::read_to_string(gateway.dir().join("weir.toml")).unwrap_or(config);
     Target {
         dialect,
         pid: Box::new(move || pid),
@@ -133,20 +134,15 @@ fn gateway(services: Services, plugin: bool) -> Target {
                 gateway.swap("passthrough.wasm", &builds[(number as usize + 1) % 2]);
                 return Ok(());
             }
-            let file = gateway.dir().join("weir.toml");
-            let text = std::fs::read_to_string(&file)?;
-            let changed = text.replacen(
-                "access = \"off\"",
-                if number % 2 == 1 { "access = \"close\"" } else { "access = \"off\" " },
-                1,
-            );
-            let changed = changed.replacen(
+            // A limit that open sessions meet at once.
+            let changed = config.replacen(
                 "limits.accept_rate = 100_000",
                 &format!("limits.accept_rate = {}", 100_000 - number),
                 1,
             );
-            std::fs::write(gateway.dir().join(".weir.toml.part"), changed)?;
-            std::fs::rename(gateway.dir().join(".weir.toml.part"), &file)?;
+            let (part, file) = (gateway.dir().join(".weir.toml.part"), gateway.dir().join("weir.toml"));
+            std::fs::write(&part, changed)?;
+            std::fs::rename(&part, &file)?;
             gateway.signal("HUP");
             Ok(())
         }),

@@ -12,7 +12,7 @@ use weir_tests::Gateway;
 pub(crate) enum Running {
     Weir(Box<Gateway>),
     /// A peer, and services of its own that are not part of what is measured.
-    Peer(Process, Vec<Process>),
+    Peer(Process, #[expect(dead_code, reason = "they run as long as it is held")] Vec<Process>),
 }
 
 /// One side of a comparison.
