@@ -59,7 +59,7 @@ fn measure(section: &str, settings: &Settings) -> Result<(String, Vec<(String, f
     let lines = fs::read_to_string(&figures).unwrap_or_default();
     let lines = lines.lines().filter_map(|line| line.split_once('\t'));
     let figures = lines
-        .map(|(name, value)| Ok((name.to_owned(), value.parse().context("a figure")?)))
+        .map(|(name, value)| Ok((name.to_owned(), value.parse::<f64>().context("a figure")?)))
         .collect::<Result<_>>()?;
     Ok((text, figures))
 }

@@ -57,8 +57,9 @@ impl Dialect {
 
     /// NATS over WebSocket: each connection publishes to a subject of its own that it has subscribed to.
     pub(crate) fn nats_echo(address: SocketAddr) -> Self {
+        let url = format!("ws://{address}/");
         let bench = [
-            &format!("ws://{address}/"),
+            url.as_str(),
             "--hello",
             "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":false}\r\nSUB e{n} 1\r\nPING\r\n",
             "--ready",

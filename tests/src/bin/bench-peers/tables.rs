@@ -66,14 +66,14 @@ fn table(text: &mut String, work: &Work, case: &Case) {
     let _ = writeln!(text, "\n|{}", " --- |".repeat(1 + work.columns.len() + ours.len()));
     for series in &case.series {
         let _ = write!(text, "| {} |", series.system);
-        for (figure, _, digits) in work.columns {
+        for &(figure, _, digits) in work.columns {
             let cell = Spread::figure(series, figure).map_or_else(
                 || "–".into(),
                 |spread| {
                     let number = |value: f64| {
-                        if *digits == 0 { chart::grouped(value) } else { format!("{value:.digits$}") }
+                        if digits == 0 { chart::grouped(value) } else { format!("{value:.digits$}") }
                     };
-                    if *figure == work.figure {
+                    if figure == work.figure {
                         format!("{} ({}–{})", number(spread.middle), number(spread.low), number(spread.high))
                     } else {
                         number(spread.middle)
