@@ -20,7 +20,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// `PAIRS` (5), `SLICE_MS` (1500), `ONLY` (`echo,idle`), `PEERS` (`bun,nginx`), `LOAD` (`weir`).
+    /// `PAIRS` (5), `SLICE_MS` (1500), `ONLY` (`echo,idle`), `PEERS` (`bun,nginx`), `LOAD` (`weir`, or `built-in`).
     pub(crate) fn read() -> Self {
         let list = |name: &str| -> Vec<String> {
             let text = std::env::var(name).unwrap_or_default();
@@ -30,7 +30,7 @@ impl Settings {
             pairs: number("PAIRS", 5) as usize,
             slice: Duration::from_millis(number("SLICE_MS", 1_500)),
             warm_up: Duration::from_millis(300),
-            weir_bench: std::env::var("LOAD").is_ok_and(|load| load == "weir"),
+            weir_bench: std::env::var("LOAD").map_or(true, |load| load != "built-in"),
             only: list("ONLY"),
             peers: list("PEERS"),
         }

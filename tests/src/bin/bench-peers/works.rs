@@ -53,7 +53,7 @@ pub(crate) const ALL: [Work; 9] = [
         columns: &[("bytes", "bytes a session", 0), ("mib", "MiB with 18,000", 1)],
         about: "Memory in user space by slope from 2,000 to 18,000 sessions, each in a fresh process: WebSocket, and MQTT over TCP for \
                 mosquitto. Members of a group for nats-server, sockudo, pushpin and mosquitto, because a session without a \
-                subscription is of no use there. The kernel's buffers, some 4 KiB a session for everybody, are not in it.",
+                subscription is of no use there. The kernel's buffers are not in it.",
     },
     Work {
         name: proxy::BYTES_NAME,
@@ -156,7 +156,7 @@ pub(crate) const DIFFERENCES: [(&str, &str); 12] = [
     ("HAProxy", "Passes bytes on without looking into them; may let the kernel move them (`splice`)."),
     ("nginx", "Passes bytes on without looking into them."),
     ("caddy", "Go, with `GOMAXPROCS=1`; a goroutine for each direction of a connection."),
-    ("pingora", "A proxy of some 60 lines, one thread, no work stealing."),
+    ("pingora", "A proxy as small as Pingora’s own examples; one thread, no work stealing."),
     ("Extism", "Copies what goes in and out; no deadline and no limits of memory were set."),
     ("fluvio-smartengine", "Made for batches of records; encodes and decodes each record."),
 ];
