@@ -28,12 +28,12 @@ const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#424a53}.t{font-we
 
 /// The chart as a file.
 pub(crate) fn draw(title: &str, groups: &[Group], logarithmic: bool) -> String {
-    let highest =
-        groups.iter().flat_map(|group| &group.bars).map(|bar| bar.high.max(bar.value)).fold(0.0, f64::max);
+    let highest = |group: &Group| group.bars.iter().map(|bar| bar.high.max(bar.value)).fold(0.0, f64::max);
+    let highest_of_all = groups.iter().map(highest).fold(0.0, f64::max);
     let full = WIDTH - LEFT - RIGHT;
-    let length = |value: f64| {
+    let scaled = |value: f64, highest: f64| {
         let part = if logarithmic {
-            (value.max(1.0).log10() / highest.max(10.0).log10()).max(0.0)
+            (value.max(1.0).log10() / highest_of_all.max(10.0).log10()).max(0.0)
         } else {
             value / highest.max(f64::MIN_POSITIVE)
         };
@@ -50,6 +50,9 @@ pub(crate) fn draw(title: &str, groups: &[Group], logarithmic: bool) -> String {
     for group in groups {
         let _ = writeln!(svg, "<text class=\"g\" x=\"8\" y=\"{}\">{}</text>", y + 20.0, escape(&group.name));
         y += HEAD;
+        // A scale of its own, or the smallest case would not be seen.
+        let highest = highest(group);
+        let length = |value: f64| scaled(value, highest);
         for bar in &group.bars {
             let middle = y + BAR / 2.0;
             let class = match bar.name.as_str() {

@@ -69,7 +69,8 @@ fn head(text: &mut String, results: &Results) {
          **Reading it.** Systems take turns, round by round, and who is first changes. A ratio is the median of the ratios of the same \
          round, with the lowest and highest in brackets. *Against Weir* is theirs divided by ours: **above 1 Weir is ahead**, and what is \
          below 1 is in bold. CPU time is that of the server with all of its processes. It is what is compared, because \
-         throughput says little where the load is the limit: there *server busy* is below 1.\n",
+         throughput says little where the load is the limit: there *server busy* is below 1. In charts each case has a scale of its own, and \
+         whiskers show the lowest and the highest.\n",
         results.machine, results.date, results.pairs, results.slice_ms, results.minutes
     );
 }
