@@ -4,6 +4,10 @@
 #   make test     everything that must be green: format, lints, docs, licences, units, guests, end to end
 #   make bench    measures, and prints the figures of docs/performance.md
 #   make bench-peers  the same work on Weir and on its peers, in turns; writes docs/performance.md and its charts (40 minutes)
+#   make experiments  the founding experiments and the capacity model, and writes docs/experiments.md (ONLY=name for one of them)
+#   make bench-crates  the hot functions of every crate, alone
+#   make guard    counts their instructions, and fails where there are more than in tests/instructions.toml
+#   make soak     a gateway and everything that can happen to it at once, for SOAK_SECONDS (an hour)
 #   make attacks  the peers that attack, as many as the machine's file limit allows: the figures of docs/robustness.md
 #   make storm, make million, make heartbeats   the long runs of docs/capacity.md, each with most of the machine for itself
 #   make conformance  every case of the Autobahn WebSocket suite, compression among them (half an hour and more)
@@ -20,6 +24,7 @@ GUEST_DIR := target/guest
 CHECKED := --release --config .cargo/checked.toml
 FUZZ_SECONDS ?= 600
 SESSIONS ?= 1000000
+SOAK_SECONDS ?= 3600
 VENV := target/venv
 TOOLS := target/tools
 export CARGO_TERM_COLOR ?= auto
@@ -27,7 +32,7 @@ export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 
 say = @printf '\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: build run test bench bench-peers peers-setup storm million heartbeats fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests js-client sans-io e2e peers clean
+.PHONY: build run test bench bench-peers peers-setup bench-crates guard experiments decoding experiment-tests storm million heartbeats soak fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests js-client sans-io e2e peers clean
 
 build: host plugins
 
@@ -61,7 +66,7 @@ run: build
 	$(call say,starting the gateway in target/run (stop it with Ctrl-C))
 	@cd target/run && exec ../release/weir run
 
-test: lint unit guest-tests js-client sans-io e2e
+test: lint unit guest-tests experiment-tests js-client sans-io e2e guard
 	$(call say,all green)
 
 lint: format docs deny
@@ -74,6 +79,8 @@ format:
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path plugins/Cargo.toml
 	cargo fmt --all --check --manifest-path tests/guests/Cargo.toml
+	cargo fmt --all --check --manifest-path tests/experiments/Cargo.toml
+	cargo fmt --all --check --manifest-path tests/experiments/plugins/Cargo.toml
 	cargo fmt --check --manifest-path examples/telemetry/plugin/Cargo.toml
 
 docs:
@@ -102,6 +109,12 @@ unit: guests
 guest-tests:
 	$(call say,tests of the shipped plugins)
 	cargo test --release --manifest-path plugins/Cargo.toml --target-dir $(GUEST_DIR)
+
+# That the experiments still build, and that what they are made of does what it says.
+experiment-tests:
+	$(call say,tests of the experiments)
+	cargo test --release --manifest-path tests/experiments/Cargo.toml --target-dir target/experiments/build
+	cargo test --release --manifest-path tests/experiments/plugins/Cargo.toml --target-dir target/experiments/guests
 
 js-client: target/node/.ready
 	$(call say,tests of the client for JavaScript)
@@ -183,6 +196,47 @@ peers-setup: guest-target
 	$(call say,peers: bun and ws from npm; nats-server, HAProxy, nginx, caddy, mosquitto and pushpin unpacked from Debian; Rust ones built)
 	tests/bench-peers/setup.sh
 
+# Some six minutes. ONLY="connections stealing" runs those; ONLY=capacity also writes what `weir capacity` says of machines like this one.
+EXPERIMENTS := target/experiments
+experiments: build $(if $(filter decoding,$(or $(ONLY),decoding)),decoding)
+	$(call say,the founding experiments)
+	cargo build --release --manifest-path tests/experiments/Cargo.toml --target-dir $(EXPERIMENTS)/build
+	$(EXPERIMENTS)/build/release/experiments --write $(ONLY)
+
+# Its bench stands with the plugin runtime; its plugins are the experiment's own.
+decoding: guest-target
+	$(call say,decoding in plugins)
+	cargo build --release --target $(GUEST) --manifest-path tests/experiments/plugins/Cargo.toml --target-dir $(EXPERIMENTS)/guests --package decode-json --package decode-protobuf --package decode-flatbuffers
+	@mkdir -p $(EXPERIMENTS)/plugins && cp $(EXPERIMENTS)/guests/$(GUEST)/release/decode_*.wasm $(EXPERIMENTS)/plugins/
+	cargo run --release --manifest-path tests/experiments/plugins/Cargo.toml --target-dir $(EXPERIMENTS)/guests --bin samples -- $(EXPERIMENTS)/samples
+	cargo bench --package weir-plugin --bench decoding
+
+# With what the unit tests have built, so that the engine is not compiled once more; Weir's own crates without their assertions.
+HOT := cargo build --release --workspace --exclude weir-tests --bin guard --bench hot
+
+bench-crates: plugins
+	$(call say,the hot functions of every crate)
+	cargo bench --workspace --exclude weir-tests --bench hot
+
+# What valgrind counts is the same whatever else the machine does, so a shared one will do.
+guard: plugins
+	$(call say,instructions of the hot functions)
+	@mkdir -p target/guard
+	@if ! command -v valgrind >/dev/null; then \
+	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    echo "valgrind is missing; installing Debian's"; apt-get update -q && apt-get install -y -q --no-install-recommends valgrind; \
+	  fi; \
+	fi
+	@if command -v valgrind >/dev/null; then \
+	  $(HOT) --message-format=json-render-diagnostics > target/guard/built.json && target/release/guard target/guard/built.json; \
+	else printf '\033[1;31m!! no valgrind, and no way to install it: INSTRUCTIONS ARE NOT COUNTED\033[0m\n' >&2; fi
+
+# A gateway and everything that can happen to it at once; ten minutes are the least that says anything of its memory.
+soak: plugins guests
+	$(call say,a soak of $(SOAK_SECONDS) s)
+	cargo build $(CHECKED) --workspace --exclude weir-tests --bin weir --tests
+	SOAK_SECONDS=$(SOAK_SECONDS) cargo run $(CHECKED) --package weir-tests --bin soak
+
 # 15,000 clients that are cut off and come back at once.
 storm: build
 	$(call say,a storm)
@@ -201,7 +255,7 @@ heartbeats: build
 fuzz:
 	$(call say,fuzzing $(FUZZ_SECONDS) s a target)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked --quiet --root $(TOOLS) cargo-fuzz
-	for crate in codec plugin recording; do (cd host/$$crate/fuzz && for target in $$(RUSTC_BOOTSTRAP=1 cargo fuzz list); do \
+	for crate in codec config gateway plugin recording transport upstream; do (cd host/$$crate/fuzz && for target in $$(RUSTC_BOOTSTRAP=1 cargo fuzz list); do \
 	  RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$$target" -- -max_total_time=$(FUZZ_SECONDS); done); done
 
 clean:

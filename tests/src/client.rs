@@ -320,7 +320,8 @@ pub fn trusting() -> quinn::ClientConfig {
     over_quic(trusting_tls())
 }
 
-fn trusting_tls() -> rustls::ClientConfig {
+/// The same for TLS over TCP.
+pub fn trusting_tls() -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])

@@ -31,8 +31,8 @@ async fn accepted(gateway: &Gateway, count: usize) -> Vec<Client> {
     let mut clients = Vec::new();
     for number in 1..=count {
         clients.push(client(gateway, "slow").await);
-        // No more at once than the shortest queue of these tests holds.
-        if number % 4 == 0 || number == count {
+        // No more at once than the shortest queue of these tests holds beside the call that makes the instance.
+        if number % 3 == 0 || number == count {
             wait_for("the plugin has met them", || {
                 gateway.metrics().sum("plugin_function_calls", &[("function", "open")]) == number as u64
             });

@@ -84,7 +84,7 @@ pub(crate) fn human(pairs: &[(Value, Value)], one: &str, other: &str) -> String 
     let count = pairs.len();
     // A String takes everything.
     let _ = writeln!(out, "A  {one}\nB  {other}\n");
-    let _ = writeln!(out, "  {:<22}{:>13}{:>13}{:>9}   {}", "", "A", "B", "A / B", "of each pair");
+    let _ = writeln!(out, "{:>37}{:>13}{:>9}   of each pair", "A", "B", "A / B");
     for ratio in ratios(pairs) {
         let (low, high) = range(&ratio.each);
         let middle = median(ratio.each.clone());

@@ -1,11 +1,10 @@
 //! One client without its socket: what it sends and when, what it makes of what it receives.
 
 use crate::marker::{Found, Marker, Scanner};
-use crate::payload::Payloads;
 use crate::schedule::Schedule;
 use crate::settings::{LONGEST, Pace, Part, Settings};
-use crate::shared::{Nanos, Shared, Window};
-use crate::tally::Tally;
+use crate::shard::Shard;
+use crate::shared::{Nanos, Window};
 use crate::target::Target;
 use crate::template::Filling;
 use crate::tracker::{Arrival, Tracker};
@@ -18,19 +17,6 @@ use weir_codec::{Decoder, Event, Wire, WireError};
 
 /// What waits to be written on a connection before no more messages are made for it, in bytes.
 pub(crate) const MOST_WAITING: usize = 256 << 10;
-
-/// What all connections of a thread use.
-#[derive(Debug)]
-pub(crate) struct Shard {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) tally: Tally,
-    /// As it was when it was last looked at.
-    pub(crate) window: Option<Window>,
-    payloads: Payloads,
-    body: Vec<u8>,
-    random: fastrand::Rng,
-}
 
 /// Why a connection cannot go on.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,32 +51,6 @@ struct Client {
     unmarked: VecDeque<Nanos>,
     /// When it last came forward, or had nothing to wait for.
     progress: Nanos,
-}
-
-impl Shard {
-    pub(crate) fn new(settings: &Arc<Settings>, shared: &Arc<Shared>, thread: usize) -> Self {
-        let mut payloads = settings.payloads.clone();
-        payloads.seed(thread as u64);
-        Self {
-            settings: Arc::clone(settings),
-            shared: Arc::clone(shared),
-            tally: Tally::default(),
-            window: None,
-            payloads,
-            body: Vec::new(),
-            random: fastrand::Rng::new(),
-        }
-    }
-
-    /// Looks at what the other threads may have changed.
-    pub(crate) fn look(&mut self) {
-        self.window = self.shared.window();
-    }
-
-    /// Whether nothing more is sent on account of the time.
-    pub(crate) fn is_over(&self, now: Nanos) -> bool {
-        self.window.is_some_and(|window| now >= window.to)
-    }
 }
 
 impl Conn {
@@ -178,7 +138,7 @@ impl Conn {
             match decoded.event {
                 None => break,
                 Some(Event::Message { payload, .. }) => {
-                    self.client.message(&payload, now, &settings, shard, out)
+                    self.client.message(&payload, now, &settings, shard, out);
                 }
                 Some(Event::Ping(payload)) => {
                     websocket::encode_pong(&payload, Some(shard.random.u32(..).to_le_bytes()), out);
@@ -230,14 +190,16 @@ impl Conn {
         !owes && !waits
     }
 
-    /// Gives up what nobody answers, so that a closed loop goes on.
-    pub(crate) fn look_for_losses(&mut self, now: Nanos, shard: &mut Shard) {
+    /// Gives up what nobody answers, so that a closed loop goes on. Gives whether it did.
+    pub(crate) fn look_for_losses(&mut self, now: Nanos, shard: &mut Shard) -> bool {
         let patience = shard.settings.timeout.as_nanos() as u64;
         let client = &mut self.client;
-        if client.open && client.sequence > 0 && now.saturating_sub(client.progress) > patience {
+        let given_up = client.open && client.sequence > 0 && now.saturating_sub(client.progress) > patience;
+        if given_up {
             client.give_up(shard);
             client.progress = now;
         }
+        given_up
     }
 
     /// The connection has ended, or the run: what has not come is lost.
@@ -277,6 +239,8 @@ impl Conn {
 impl Client {
     fn open(&mut self, shard: &mut Shard) {
         self.open = true;
+        shard.tally.open += 1;
+        shard.shared.live.open.fetch_add(1, Relaxed);
         if self.part == Part::Subscriber {
             shard.shared.receivers[self.group as usize].fetch_add(1, Relaxed);
         }
@@ -361,9 +325,10 @@ impl Client {
             shard.tally.error("unframeable", || format!("a message cannot be framed: {error}"));
         }
         // From here on there is something to wait for.
-        let waiting = match settings.marked {
-            true => self.trackers.first().is_some_and(|tracker| tracker.next() < self.sequence),
-            false => !self.unmarked.is_empty(),
+        let waiting = if settings.marked {
+            self.trackers.first().is_some_and(|tracker| tracker.next() < self.sequence)
+        } else {
+            !self.unmarked.is_empty()
         };
         if !waiting {
             self.progress = now;
@@ -475,7 +440,7 @@ impl Client {
                 shard.shared.delivered.fetch_add(1, Relaxed);
             }
         }
-        self.came(marker.time, now, shard);
+        Self::came(marker.time, now, shard);
     }
 
     /// The oldest of those under way has come back, whichever it was.
@@ -483,7 +448,7 @@ impl Client {
         match self.unmarked.pop_front() {
             Some(sent) => {
                 self.progress = now;
-                self.came(sent, now, shard);
+                Self::came(sent, now, shard);
             }
             None if self.sequence == 0 => shard.tally.other += 1,
             None => shard.tally.error("doubled", || "more messages came than were sent".into()),
@@ -491,7 +456,7 @@ impl Client {
     }
 
     #[inline]
-    fn came(&mut self, sent: Nanos, now: Nanos, shard: &mut Shard) {
+    fn came(sent: Nanos, now: Nanos, shard: &mut Shard) {
         let Some(window) = shard.window else { return };
         if window.has(now) {
             shard.tally.received += 1;

@@ -20,6 +20,7 @@ mod report;
 mod run;
 mod schedule;
 mod settings;
+mod shard;
 mod shared;
 mod sockets;
 mod tally;
@@ -92,7 +93,7 @@ async fn pairs(options: &Options, url: &str) -> Result<ExitCode, Error> {
         options.server_pid.map(|pid| ("server-pid", pid)),
         options.compare_pid.map(|pid| ("compare-pid", pid)),
     ];
-    let mut progress = Progress::new(!options.no_progress);
+    let progress = Progress::new(!options.no_progress);
     let mut pairs: Vec<(Value, Value)> = Vec::new();
     let mut clean = true;
     for pair in 0..options.pairs {

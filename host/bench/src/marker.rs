@@ -135,15 +135,12 @@ impl Scanner {
                 at += 1;
                 continue;
             }
-            match Marker::read(bytes) {
-                Some(marker) => {
-                    tell(Found::Marker(marker));
-                    at += LENGTH;
-                }
-                None => {
-                    tell(Found::Damaged);
-                    at += 1;
-                }
+            if let Some(marker) = Marker::read(bytes) {
+                tell(Found::Marker(marker));
+                at += LENGTH;
+            } else {
+                tell(Found::Damaged);
+                at += 1;
             }
         }
     }
@@ -160,17 +157,13 @@ impl Scanner {
             self.kept = Some(Box::new(kept));
             return taken;
         }
-        match Marker::read(&kept.bytes) {
-            Some(marker) => {
-                tell(Found::Marker(marker));
-                taken
-            }
-            // Cut off for good, perhaps: what follows is looked at from its beginning.
-            None => {
-                tell(Found::Damaged);
-                0
-            }
+        if let Some(marker) = Marker::read(&kept.bytes) {
+            tell(Found::Marker(marker));
+            return taken;
         }
+        // Cut off for good, perhaps: what follows is looked at from its beginning.
+        tell(Found::Damaged);
+        0
     }
 }
 

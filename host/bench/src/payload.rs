@@ -124,12 +124,11 @@ impl Payloads {
     /// The next one.
     #[inline]
     pub(crate) fn next(&mut self, marker: Marker) -> &[u8] {
-        let at = match self.variants.len() {
-            1 => 0,
-            _ => {
-                let point = self.random.u32(..self.weights);
-                self.variants.partition_point(|variant| variant.up_to <= point)
-            }
+        let at = if self.variants.len() == 1 {
+            0
+        } else {
+            let point = self.random.u32(..self.weights);
+            self.variants.partition_point(|variant| variant.up_to <= point)
         };
         let variant = &mut self.variants[at];
         if let Some(place) = variant.marker

@@ -11,8 +11,6 @@ use std::sync::atomic::Ordering::Relaxed;
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
-    /// What stands before it, where there are several runs.
-    prefix: String,
     last: Cell<(Nanos, u64)>,
 }
 
@@ -23,12 +21,12 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(Some(1), target);
         let style = ProgressStyle::with_template("{prefix}{bar:30} {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─"));
-        Self { bar, prefix: String::new(), last: Cell::new((0, 0)) }
+        Self { bar, last: Cell::new((0, 0)) }
     }
 
-    pub(crate) fn set_prefix(&mut self, prefix: String) {
-        self.bar.set_prefix(prefix.clone());
-        self.prefix = prefix;
+    /// What stands before it, where there are several runs.
+    pub(crate) fn set_prefix(&self, prefix: String) {
+        self.bar.set_prefix(prefix);
     }
 
     pub(crate) fn opening(&self, shared: &Shared, connections: u32) {

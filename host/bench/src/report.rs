@@ -192,16 +192,22 @@ fn heading(settings: &Settings, measured: &Measured) -> String {
         Pace::Idle => "idle".into(),
     };
     let groups = settings.groups.map_or_else(String::new, |groups| {
-        format!(" in {} groups with {} publishers each", groups.count, groups.publishers)
+        format!(" in {} with {} each", count(groups.count, "group"), count(groups.publishers, "publisher"))
     });
     let order = if settings.marked { "" } else { "; without markers: answers are taken to come in order" };
+    let what =
+        if settings.pace == Pace::Idle { String::new() } else { format!(", {payload}, {}", text("kind")) };
     format!(
-        "{} connections{groups}, {pace}, {payload}, {}; {:.1} s after {:.1} s of warm-up{order}",
-        thousands(settings.connections.into()),
-        text("kind"),
+        "{}{groups}, {pace}{what}; {:.1} s after {:.1} s of warm-up{order}",
+        count(settings.connections, "connection"),
         measured.seconds,
         settings.warm_up.as_secs_f64(),
     )
+}
+
+/// So many of something.
+fn count(number: u32, what: &str) -> String {
+    format!("{} {what}{}", thousands(number.into()), if number == 1 { "" } else { "s" })
 }
 
 fn table(settings: &Settings, measured: &Measured) -> String {
@@ -243,7 +249,7 @@ pub(crate) fn thousands(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -1,13 +1,13 @@
 //! One run: threads, times, and what came of it.
 
-use crate::conn::Shard;
 use crate::process::{Spent, Usage};
 use crate::progress::Progress;
 use crate::settings::Settings;
+use crate::shard::Shard;
 use crate::shared::{Nanos, Shared, Window};
 use crate::tally::Tally;
 use crate::{Error, quic, sockets};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
@@ -46,16 +46,14 @@ pub(crate) struct Server {
 /// Lets this process have as many files open as there are connections.
 pub(crate) fn open_files(settings: &Settings) -> Result<(), Error> {
     let needed = u64::from(settings.connections) + OTHER_FILES + settings.threads as u64 * 4;
-    let limit = getrlimit(Resource::Nofile);
-    if settings.target.scheme.is_quic() || limit.current.is_none_or(|current| current >= needed) {
+    let (current, most) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|error| Error::Start(error.into()))?;
+    if settings.target.scheme.is_quic() || current >= needed {
         return Ok(());
     }
-    let most = limit.maximum.unwrap_or(u64::MAX);
     if most < needed {
         return Err(Error::OpenFiles { connections: settings.connections as usize, needed, most });
     }
-    setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum })
-        .map_err(|error| Error::Start(error.into()))
+    setrlimit(Resource::RLIMIT_NOFILE, needed, most).map_err(|error| Error::Start(error.into()))
 }
 
 /// Runs it. Ctrl-C ends the load early; a second one ends everything.
@@ -77,9 +75,9 @@ pub(crate) async fn run(
             if tokio::signal::ctrl_c().await.is_ok() {
                 let measuring = shared.window().is_some_and(|window| shared.now() >= window.from);
                 if measuring {
-                    shared.end_now()
+                    shared.end_now();
                 } else {
-                    shared.stop()
+                    shared.stop();
                 }
                 if tokio::signal::ctrl_c().await.is_ok() {
                     shared.stop();
@@ -87,8 +85,10 @@ pub(crate) async fn run(
             }
         }
     });
-    let ready =
-        || shared.ready.load(SeqCst) >= settings.threads || threads.iter().any(|thread| thread.is_finished());
+    let ready = || {
+        shared.ready.load(SeqCst) >= settings.threads
+            || threads.iter().any(std::thread::JoinHandle::is_finished)
+    };
     while !ready() {
         progress.opening(&shared, settings.connections);
         sleep(LOOK).await;

@@ -31,11 +31,6 @@ pub(crate) struct Filling<'a> {
 }
 
 impl Template {
-    /// The payload alone.
-    pub(crate) fn payload() -> Self {
-        Self { parts: vec![Part::Payload] }
-    }
-
     /// From an option: a text with escapes, or `@FILE`, whose bytes are taken as they are.
     pub(crate) fn option(name: &'static str, text: &str) -> Result<Self, Error> {
         match text.strip_prefix('@') {
@@ -190,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_payload_alone_needs_no_filling() {
-        assert!(Template::payload().is_payload() && Template::of(b"{payload}").is_payload());
+        assert!(Template::of(b"{payload}").is_payload());
         assert!(!Template::of(b"{payload}\n").is_payload() && Template::of(b"{payload}\n").has_payload());
         assert!(!Template::of(b"{n}").has_payload());
     }

@@ -11,6 +11,8 @@ mod config;
 mod diff;
 mod error;
 mod field;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod json;
 mod listener;
 mod load;

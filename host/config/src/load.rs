@@ -33,7 +33,7 @@ pub fn sidecar(path: &Path, defaults: &PluginSettings) -> Result<PluginSettings,
     })
 }
 
-fn from_sources<R, T>(
+pub(crate) fn from_sources<R, T>(
     sources: &Sources,
     what: &str,
     validate: impl FnOnce(&mut Check<'_>, R) -> T,

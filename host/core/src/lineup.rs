@@ -51,6 +51,7 @@ pub(crate) struct Who {
 
 impl Link {
     /// The generation that a session meets: that of the first of the terms that it fits, else the link itself.
+    #[inline]
     pub(crate) fn met_by(&self, who: impl FnOnce() -> Who) -> &Self {
         if self.terms.is_empty() {
             return self;

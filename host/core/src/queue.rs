@@ -51,8 +51,8 @@ struct LaneQueue {
 
 #[derive(Debug)]
 enum Chunk {
-    /// Frames behind each other.
-    Own(BytesMut),
+    /// Frames behind each other. `begun`: the buffer had a beginning that is written, and so is larger than it tells.
+    Own { buffer: BytesMut, begun: bool },
     /// A frame, or a payload, that others may hold too.
     Shared(Bytes),
 }
@@ -145,18 +145,15 @@ impl Queue {
         let queue = self.lane(lane);
         let tail = queue.tail();
         let before = tail.len();
-        let encoded = wire.encode(kind, payload, mask, tail);
-        let length = tail.len() - before;
-        match encoded {
-            Ok(()) => {
-                self.count(lane, length, Sort::Message);
-                Ok(())
-            }
-            Err(error) => {
-                self.retire(lane);
-                Err(error)
-            }
+        if let Err(error) = wire.encode(kind, payload, mask, tail) {
+            self.retire(lane);
+            return Err(error);
         }
+        let length = tail.len() - before;
+        queue.count(length, Sort::Message);
+        self.bytes += length;
+        self.frames[Sort::Message as usize] += 1;
+        Ok(())
     }
 
     /// Queues one message that is compressed.
@@ -172,8 +169,8 @@ impl Queue {
     pub(crate) fn push_shared(&mut self, lane: Option<Lane>, frame: &Bytes) {
         let queue = self.lane(lane);
         match queue.chunks.back_mut() {
-            Some(Chunk::Own(tail)) if frame.len() < BY_REFERENCE && tail.len() < CHUNK => {
-                tail.extend_from_slice(frame);
+            Some(Chunk::Own { buffer, .. }) if frame.len() < BY_REFERENCE && buffer.len() < CHUNK => {
+                buffer.extend_from_slice(frame);
             }
             _ => queue.chunks.push_back(Chunk::Shared(frame.clone())),
         }
@@ -313,12 +310,7 @@ impl Queue {
     }
 
     fn count(&mut self, lane: Option<Lane>, length: usize, sort: Sort) {
-        let queue = self.lane(lane);
-        // A frame is at most a message of some hundred MiB and its header: it fits.
-        queue.frames.push_back(Frame { length: length as u32, sort });
-        if !queue.keys.is_empty() {
-            queue.keys.push_back(None);
-        }
+        self.lane(lane).count(length, sort);
         self.bytes += length;
         self.frames[sort as usize] += 1;
     }
@@ -330,14 +322,8 @@ impl Queue {
             return;
         };
         let mut queue = self.lanes.swap_remove(at);
-        queue.written = 0;
-        queue.in_hand = 0;
-        queue.chunks.retain_mut(Chunk::is_reusable);
-        queue.chunks.truncate(1);
-        queue.chunks.shrink_to(RETAINED / size_of::<Chunk>());
-        queue.frames.shrink_to(RETAINED / size_of::<Frame>());
-        queue.keys.shrink_to(RETAINED / size_of::<Frame>());
         if self.spare.is_none() {
+            queue.tidy();
             self.spare = Some(queue);
         }
     }
@@ -367,13 +353,41 @@ impl Queue {
 }
 
 impl LaneQueue {
+    /// An empty one is made ready for the next frame: one buffer at most, and none that has grown large.
+    fn tidy(&mut self) {
+        (self.written, self.in_hand) = (0, 0);
+        // Mostly there is the one that was emptied.
+        if self.chunks.len() > 1 || self.chunks.front_mut().is_some_and(|only| !only.is_reusable()) {
+            self.chunks.retain_mut(Chunk::is_reusable);
+            self.chunks.truncate(1);
+        }
+        fn shrink<T>(kept: &mut VecDeque<T>, bytes: usize) {
+            let most = bytes / size_of::<T>();
+            if kept.capacity() > most {
+                kept.shrink_to(most);
+            }
+        }
+        shrink(&mut self.chunks, RETAINED);
+        shrink(&mut self.frames, RETAINED);
+        shrink(&mut self.keys, RETAINED);
+    }
+
+    /// Its last frame has so many bytes.
+    fn count(&mut self, length: usize, sort: Sort) {
+        // A frame is at most a message of some hundred MiB and its header: it fits.
+        self.frames.push_back(Frame { length: length as u32, sort });
+        if !self.keys.is_empty() {
+            self.keys.push_back(None);
+        }
+    }
+
     /// The chunk that frames are appended to.
     fn tail(&mut self) -> &mut BytesMut {
-        if !matches!(self.chunks.back(), Some(Chunk::Own(tail)) if tail.len() < CHUNK) {
-            self.chunks.push_back(Chunk::Own(BytesMut::new()));
+        if !matches!(self.chunks.back(), Some(Chunk::Own { buffer, .. }) if buffer.len() < CHUNK) {
+            self.chunks.push_back(Chunk::Own { buffer: BytesMut::new(), begun: false });
         }
-        let Some(Chunk::Own(tail)) = self.chunks.back_mut() else { unreachable!("pushed above") };
-        tail
+        let Some(Chunk::Own { buffer, .. }) = self.chunks.back_mut() else { unreachable!("pushed above") };
+        buffer
     }
 
     /// Takes bytes out of the chunks; how many there were.
@@ -400,7 +414,7 @@ impl std::ops::Deref for Chunk {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Self::Own(bytes) => bytes,
+            Self::Own { buffer, .. } => buffer,
             Self::Shared(bytes) => bytes,
         }
     }
@@ -409,15 +423,19 @@ impl std::ops::Deref for Chunk {
 impl Chunk {
     /// Whether it is a buffer of no more capacity than is kept for the next use; emptied.
     fn is_reusable(&mut self) -> bool {
-        let Self::Own(buffer) = self else { return false };
+        let Self::Own { buffer, begun } = self else { return false };
         buffer.clear();
-        // The capacity that a buffer tells is what is left behind its beginning; this asks for the whole.
-        !buffer.try_reclaim(RETAINED + 1)
+        // The capacity that a buffer tells is what is left behind its beginning; the second asks for the whole.
+        buffer.capacity() <= RETAINED && !(*begun && buffer.try_reclaim(RETAINED + 1))
     }
 
     fn advance(&mut self, count: usize) {
         match self {
-            Self::Own(bytes) => bytes.advance(count),
+            Self::Own { buffer, .. } if count == buffer.len() => buffer.clear(),
+            Self::Own { buffer, begun } => {
+                buffer.advance(count);
+                *begun = true;
+            }
             Self::Shared(bytes) => bytes.advance(count),
         }
     }
@@ -573,7 +591,7 @@ mod tests {
     fn an_empty_queue_keeps_a_small_buffer_and_no_large_one() {
         let mut queue = Queue::default();
         let capacity = |queue: &Queue| match queue.spare.as_ref().map(|spare| spare.chunks.front()) {
-            Some(Some(Chunk::Own(buffer))) => {
+            Some(Some(Chunk::Own { buffer, .. })) => {
                 let mut buffer = buffer.clone();
                 // The whole of it, also what lies before its beginning.
                 (0..24).rev().map(|bit| 1 << bit).find(|size| buffer.try_reclaim(*size)).unwrap_or(0)

@@ -43,6 +43,7 @@ impl<T> Slab<T> {
         Some(id)
     }
 
+    #[inline]
     pub(crate) fn get(&self, id: ConnId) -> Option<&T> {
         let slot = self.slots.get(id.slot())?;
         if slot.generation != id.generation() || id.worker() != self.worker {
@@ -51,6 +52,7 @@ impl<T> Slab<T> {
         slot.value.as_ref()
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<&mut T> {
         let slot = self.slots.get_mut(id.slot())?;
         if slot.generation != id.generation() || id.worker() != self.worker {

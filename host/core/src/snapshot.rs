@@ -124,15 +124,17 @@ pub struct Chain {
     links: Arc<[Link]>,
     /// The links' bindings: what a session, or a held message, remembers of the chain it met, for it may have changed since.
     bindings: Arc<Vec<BindingId>>,
-    outbound: bool,
+    /// Whether any link wants messages of a direction, at whatever generation.
+    wanted: [bool; 2],
 }
 
 impl Chain {
     /// A chain of these links in inbound order.
     pub fn new(links: Vec<Link>) -> Self {
-        let outbound = links.iter().any(|link| link.all().any(|one| one.directions.outbound));
+        let wants =
+            |direction| links.iter().any(|link| link.all().any(|one| one.directions.contains(direction)));
         Self {
-            outbound,
+            wanted: [wants(Direction::Inbound), wants(Direction::Outbound)],
             bindings: Arc::new(links.iter().map(|link| link.binding).collect()),
             links: links.into(),
         }
@@ -154,26 +156,35 @@ impl Chain {
 
     /// Whether any link wants outbound messages: if not, a group message is framed once for all receivers.
     pub fn has_outbound(&self) -> bool {
-        self.outbound
+        self.wants(Direction::Outbound)
+    }
+
+    /// Whether any link wants messages of a direction: if not, they are where they go at once.
+    #[inline]
+    pub(crate) fn wants(&self, direction: Direction) -> bool {
+        self.wanted[direction as usize]
     }
 
     /// The first link at or after `position` (a count of links passed already) that wants this direction, at the generation that the
     /// session meets, and its position.
+    #[inline]
     pub(crate) fn next(
         &self,
         direction: Direction,
         position: usize,
         who: impl Fn() -> Who,
     ) -> Option<(usize, &Link)> {
-        let total = self.links.len();
-        (position..total).find_map(|at| {
+        for at in position..self.links.len() {
             let link = match direction {
                 Direction::Inbound => &self.links[at],
-                Direction::Outbound => &self.links[total - 1 - at],
+                Direction::Outbound => &self.links[self.links.len() - 1 - at],
             };
             let link = link.met_by(&who);
-            link.directions.contains(direction).then_some((at, link))
-        })
+            if link.directions.contains(direction) {
+                return Some((at, link));
+            }
+        }
+        None
     }
 
     /// The bindings of the links, in inbound order.

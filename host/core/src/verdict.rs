@@ -57,6 +57,12 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether the message goes on as it is, where it goes.
+    #[inline]
+    pub(crate) const fn is_plain(&self) -> bool {
+        matches!(self, Self::Forward(Forwarding { payload: None, route: None }))
+    }
+
     /// Whether it puts what is not UTF-8 in the place of a payload.
     pub(crate) fn is_garbled_text(&self) -> bool {
         let Self::Forward(Forwarding { payload: Some(payload), .. }) = self else { return false };

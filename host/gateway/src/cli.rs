@@ -1,9 +1,11 @@
 //! The command line.
 
+use crate::capacity;
 use crate::tap::Query;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
+use weir_capacity::Transport;
 
 /// The hidden command that the gateway starts itself with, to compile a plugin.
 pub(crate) const COMPILE: &str = "compile-plugin";
@@ -34,6 +36,12 @@ pub(crate) enum Command {
     /// Exits with 0 where what can change has changed, with 1 where it was refused and everything is as it was, and with 2 where the
     /// configuration is wrong or no gateway could be asked.
     Reload(Remote),
+    /// Says what so many sessions and messages take: how busy it makes a machine, how much it could do, what runs out first.
+    ///
+    /// It is worked out from what was measured on one machine, which it names, with how far that was off; --calibrate measures this one
+    /// for some seconds. Nothing has to run.
+    #[command(arg_required_else_help = true)]
+    Capacity(Capacity),
     /// Reads and compiles a plugin, for a gateway that started it.
     #[command(name = COMPILE, hide = true)]
     Compile {
@@ -363,4 +371,68 @@ pub(crate) struct Send {
     /// none elsewhere.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Capacity {
+    /// Sessions that are connected, such as 200k or 1M
+    #[arg(long, value_name = "COUNT", value_parser = capacity::count)]
+    pub(crate) connections: f64,
+    /// Messages a second that all of them send together, such as 50k/s
+    #[arg(long, value_name = "COUNT/s", default_value = "0/s", value_parser = capacity::rate)]
+    pub(crate) rate: f64,
+    /// Cores, with a worker on each; those of this machine if nothing is said
+    #[arg(long, value_name = "COUNT", value_parser = capacity::positive)]
+    pub(crate) cores: Option<f64>,
+    /// How they are connected: tcp, websocket; both without TLS
+    #[arg(long, default_value = "websocket")]
+    pub(crate) transport: Transport,
+    /// Of a message's payload
+    #[arg(long, value_name = "SIZE", default_value = "256", value_parser = crate::record::size)]
+    pub(crate) size: u64,
+    /// Messages of a session that come together; at least 1
+    #[arg(long, value_name = "COUNT", default_value = "1", value_parser = capacity::positive)]
+    pub(crate) burst: f64,
+    /// How many sessions take turns in sending; all if nothing is said
+    #[arg(long, value_name = "COUNT", value_parser = capacity::positive)]
+    pub(crate) talking: Option<f64>,
+    /// Each message goes to a group with so many members. Without it, it is echoed or forwarded to one
+    #[arg(long, value_name = "COUNT", value_parser = capacity::count)]
+    pub(crate) fanout: Option<f64>,
+    /// A plugin in the chain that works so long on a message, such as 2us; several times for several plugins
+    #[arg(long, value_name = "TIME", value_parser = capacity::microseconds)]
+    pub(crate) plugin_cost: Vec<f64>,
+    /// Which messages those meet: in, out, both
+    #[arg(long, value_name = "DIRECTION", default_value = "in", value_parser = ["in", "out", "both"])]
+    pub(crate) plugin_on: String,
+    /// A plugin in the chain whose work is measured here and now, and which says itself which messages it meets
+    #[arg(long, value_name = "WASM")]
+    pub(crate) plugin: Option<PathBuf>,
+    /// Its settings, as they lie beside a plugin in its directory
+    #[arg(long, value_name = "FILE", requires = "plugin")]
+    pub(crate) plugin_config: Option<PathBuf>,
+    /// A message for it, instead of a JSON object that is filled up to --size
+    #[arg(long, value_name = "FILE", requires = "plugin", conflicts_with = "size")]
+    pub(crate) payload: Option<PathBuf>,
+    /// Between two pings to a session; 0 if there are none
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    pub(crate) ping_interval: f64,
+    /// The part of each core that may be used
+    #[arg(long, value_name = "PERCENT", default_value = "70%", value_parser = capacity::percent)]
+    pub(crate) budget: f64,
+    /// Memory for the gateway and its sockets; three quarters of this machine's if nothing is said
+    #[arg(long, value_name = "SIZE", value_parser = crate::record::size)]
+    pub(crate) memory: Option<u64>,
+    /// What the network carries each way, such as 1Gbit/s; not asked if nothing is said
+    #[arg(long, value_name = "BITS/s", value_parser = capacity::bits)]
+    pub(crate) network: Option<f64>,
+    /// Measures this machine for some seconds, and scales what was measured on the other
+    #[arg(long)]
+    pub(crate) calibrate: bool,
+    /// What was measured, in a file of your own (`make experiments ONLY=capacity` writes one)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) coefficients: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -5,7 +5,10 @@
 //! the chain calls, the transports and upstreams the sockets at both ends. This binary wires them, one worker a thread.
 
 mod admin;
+mod capacity;
 mod cli;
+#[cfg(test)]
+mod fuzzing;
 mod log;
 mod plugin_command;
 mod record;
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Tap(options) => tap_command::run(&options),
         Command::Top(options) => top_command::run(&options),
         Command::Record(options) => record::run(&options),
+        Command::Capacity(options) => capacity::run(&options),
         Command::Replay(options) => Ok(replay::run(&options)),
     };
     done.unwrap_or_else(|error| {

@@ -154,7 +154,7 @@ impl Generation {
         let pool = |policy| {
             let maker = OnThreads { maker: self.maker.clone(), stats: self.counts.threads.clone() };
             let link = self.link_with(Arc::new(maker), self.counts.threads.clone());
-            Arc::new(Pool::start(&link, policy, self.maker.starter.runtime.unfinished_count()))
+            Arc::new(Pool::start(&link, policy, self.maker.starter.runtime.unfinished()))
         };
         let placed = self.spec.limits.offload.as_ref();
         let pool = placed.map(|policy| {

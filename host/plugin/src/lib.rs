@@ -25,6 +25,8 @@ mod deadline;
 mod digest;
 mod engines;
 mod failure;
+#[cfg(test)]
+mod fuzzing;
 mod generation;
 mod grants;
 mod helper;

@@ -5,10 +5,11 @@ use crate::clock::Clock;
 use crate::compile::Compiler;
 use crate::engines::Engines;
 use crate::module::Modules;
+use crate::offload::Unfinished;
 use crate::options::RuntimeOptions;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The engine, its ticker and its cache of compiled modules. Cloning it costs a count; the ticker ends with the last clone.
 #[derive(Clone)]
@@ -23,7 +24,7 @@ struct Inner {
     clock: Clock,
     compilations: AtomicU64,
     /// Calls on threads of plugins that were asked for and are not answered.
-    unfinished: Arc<AtomicUsize>,
+    unfinished: Arc<Unfinished>,
 }
 
 /// Why there is no runtime.
@@ -75,12 +76,7 @@ impl Runtime {
         self.0.compilations.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Calls on threads of plugins that were asked for and are not answered yet.
-    pub fn unfinished(&self) -> usize {
-        self.0.unfinished.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn unfinished_count(&self) -> &Arc<AtomicUsize> {
+    pub(crate) fn unfinished(&self) -> &Arc<Unfinished> {
         &self.0.unfinished
     }
 

@@ -4,7 +4,6 @@ use crate::{
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 const ENDLESS: Bounds = Bounds { bytes: u64::MAX, messages: u64::MAX };
 
@@ -318,13 +317,7 @@ fn pointers_are_checked() {
 
 #[test]
 fn reading_holds_on_its_corpus() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/read");
-    let mut count = 0;
-    for entry in std::fs::read_dir(&directory).expect("the corpus is committed") {
-        crate::fuzzing::read(&std::fs::read(entry.unwrap().path()).unwrap());
-        count += 1;
-    }
-    assert!(count >= 8, "{count} inputs");
+    weir_proof::corpus::run(env!("CARGO_MANIFEST_DIR"), "read", 5_000, crate::fuzzing::read);
 }
 
 prop_compose! {

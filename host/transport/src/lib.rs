@@ -11,6 +11,8 @@
 
 mod carrier;
 mod drive;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod line;
 mod listen;
 mod local;

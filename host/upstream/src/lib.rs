@@ -16,6 +16,8 @@ mod balance;
 mod cluster;
 mod dial;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod health;
 mod member;
 mod random;

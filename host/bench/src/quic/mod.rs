@@ -2,9 +2,10 @@
 
 mod session;
 
-use crate::conn::{Conn, MOST_WAITING, Shard};
+use crate::conn::{Conn, MOST_WAITING};
 use crate::failure::Failure;
 use crate::settings::Pace;
+use crate::shard::Shard;
 use crate::shared::Nanos;
 use crate::tally::Tally;
 use bytes::BytesMut;
@@ -107,8 +108,8 @@ impl Thread {
         let settings = self.shard.borrow().settings.clone();
         let target = settings.target_of(number);
         let mut conn = Conn::new(number, target, &settings);
+        let turn = self.opening.acquire().await;
         let opened = timeout(settings.timeout, async {
-            let _turn = self.opening.acquire().await;
             let endpoint = &self.endpoints[at % self.endpoints.len()];
             let mut session = Session::open(endpoint, target, number, &settings).await?;
             self.greet(&mut session, &mut conn).await?;
@@ -116,18 +117,12 @@ impl Thread {
         });
         let opened =
             opened.await.unwrap_or_else(|_| Err(Failure::late("the QUIC handshake", target.address)));
-        match &opened {
-            Ok(_) => {
-                let mut shard = self.shard.borrow_mut();
-                shard.tally.open += 1;
-                shard.shared.live.open.fetch_add(1, Relaxed);
-            }
-            Err(failure) => {
-                let mut shard = self.shard.borrow_mut();
-                shard.tally.failed += 1;
-                shard.shared.live.failed.fetch_add(1, Relaxed);
-                shard.tally.error(&failure.reason, || failure.about.clone());
-            }
+        drop(turn);
+        if let Err(failure) = &opened {
+            let mut shard = self.shard.borrow_mut();
+            shard.tally.failed += 1;
+            shard.shared.live.failed.fetch_add(1, Relaxed);
+            shard.tally.error(&failure.reason, || failure.about.clone());
         }
         self.to_open.set(self.to_open.get() - 1);
         if self.to_open.get() == 0 {
@@ -170,7 +165,7 @@ impl Thread {
     async fn serve(&self, mut session: Session, conn: Conn) {
         let conn = RefCell::new(conn);
         // What is to be said besides messages, and that there is something to do.
-        let (answers, wake) = (RefCell::new(BytesMut::new()), Notify::new());
+        let (answers, wake, settled) = (RefCell::new(BytesMut::new()), Notify::new(), Cell::new(false));
         let ended = {
             let Session { send, receive, .. } = &mut session;
             let reader = async {
@@ -186,7 +181,7 @@ impl Thread {
             };
             tokio::select! {
                 failure = reader => Some(failure),
-                written = self.write(&conn, &answers, &wake, send) => if written { None } else { Some(None) },
+                written = self.write(&conn, &answers, &wake, &settled, send) => if written { None } else { Some(None) },
             }
         };
         let mut conn = conn.into_inner();
@@ -201,8 +196,10 @@ impl Thread {
                 let tally = &mut self.shard.borrow_mut().tally;
                 tally.closed += 1;
                 tally.error(&failure.reason, || failure.about);
-                self.settled();
             }
+        }
+        if !settled.get() {
+            self.settled();
         }
         session.connection.close(quinn::VarInt::from_u32(1_000), b"");
     }
@@ -213,10 +210,11 @@ impl Thread {
         conn: &RefCell<Conn>,
         answers: &RefCell<BytesMut>,
         wake: &Notify,
+        settled: &Cell<bool>,
         send: &mut quinn::SendStream,
     ) -> bool {
         let mut out = BytesMut::new();
-        let (mut settled, mut looked, mut told) = (false, 0, 0);
+        let (mut looked, mut told) = (0, 0);
         loop {
             out.clear();
             out.unsplit(answers.borrow_mut().split());
@@ -235,14 +233,14 @@ impl Thread {
                 if shard.is_over(now) && out.is_empty() {
                     let to = shard.window.map_or(now, |window| window.to);
                     let late = now.saturating_sub(to) > shard.settings.timeout.as_nanos() as u64;
-                    if !settled && (late || conn.is_settled(now, &shard)) {
-                        settled = true;
+                    if !settled.get() && (late || conn.is_settled(now, &shard)) {
+                        settled.set(true);
                         drop(shard);
                         self.settled();
                         shard = self.shard.borrow_mut();
                     }
                     if late
-                        || (settled
+                        || (settled.get()
                             && self.to_settle.get() == 0
                             && shard.shared.all_delivered(shard.settings.threads))
                     {

@@ -2,33 +2,27 @@
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
-};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::time::Duration;
 
 /// Wakes the loop up. It is registered edge-triggered, so that it need not be read.
-pub(super) struct Alarm(OwnedFd);
+pub(super) struct Alarm(TimerFd);
 
 impl Alarm {
     pub(super) fn new(registry: &Registry, token: Token) -> io::Result<Self> {
         let timer =
-            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        registry.register(&mut SourceFd(&timer.as_raw_fd()), token, Interest::READABLE)?;
+            TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+        registry.register(&mut SourceFd(&timer.as_fd().as_raw_fd()), token, Interest::READABLE)?;
         Ok(Self(timer))
     }
 
     /// Wakes up after this time; what was set before is forgotten.
     pub(super) fn set(&self, time: Duration) {
-        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let time = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: i64::from(time.subsec_nanos()) };
+        let time = Expiration::OneShot(TimeSpec::from_duration(time));
         // Only a wrong descriptor or time could fail; then the loop's own patience ends the wait.
-        let _ = timerfd_settime(
-            &self.0,
-            TimerfdTimerFlags::empty(),
-            &Itimerspec { it_interval: none, it_value: time },
-        );
+        let _ = self.0.set(time, TimerSetTimeFlags::empty());
     }
 }

@@ -5,9 +5,10 @@ mod peer;
 mod stream;
 mod upgrade;
 
-use crate::conn::{Conn, Shard};
+use crate::conn::Conn;
 use crate::failure::Failure;
 use crate::settings::Pace;
+use crate::shard::Shard;
 use crate::shared::Nanos;
 use crate::tally::Tally;
 use alarm::Alarm;
@@ -23,7 +24,7 @@ use stream::Stream;
 const BUFFER: usize = 256 << 10;
 /// Connections that are being opened at a time: more would only wait in the server's backlog, or be dropped there.
 const OPENING: usize = 256;
-/// How often it is looked for what does not come, and for what the others say.
+/// How long it sleeps at most, and how often it looks for what does not come, at most.
 const LOOK: Nanos = 50_000_000;
 /// How long the ends of connections are waited for.
 const GOODBYE: Nanos = 1_000_000_000;
@@ -100,10 +101,7 @@ impl Sockets {
                         self.end(at, failure);
                     }
                     Some(_) => self.opening.push(at),
-                    None => {
-                        self.shard.tally.open += 1;
-                        self.shard.shared.live.open.fetch_add(1, Relaxed);
-                    }
+                    None => {}
                 }
             }
             if self.opening.is_empty() && self.peers.len() == self.numbers.len() {
@@ -146,8 +144,7 @@ impl Sockets {
         let publishes = |at: &usize| self.peers[*at].as_ref().is_some_and(|peer| peer.conn.publishes());
         self.publishers = self.senders.iter().copied().filter(publishes).collect();
         let settings = self.shard.settings.clone();
-        let mut begun = false;
-        let mut silent = false;
+        let (mut begun, mut over, mut silent) = (false, false, false);
         while !self.shard.shared.is_stopped() {
             self.shard.look();
             let now = self.shard.shared.now();
@@ -163,10 +160,16 @@ impl Sockets {
                     self.pump(self.publishers[place]);
                 }
             }
-            if now - self.looked > LOOK {
+            if now - self.looked > LOOK.max(settings.timeout.as_nanos() as u64 / 20) {
                 self.look_around(now);
             }
             if self.shard.is_over(now) {
+                if !std::mem::replace(&mut over, true) {
+                    // What was due in the last moment.
+                    for place in 0..self.senders.len() {
+                        self.pump(self.senders[place]);
+                    }
+                }
                 let to = self.shard.window.map_or(now, |window| window.to);
                 let late = now.saturating_sub(to) > settings.timeout.as_nanos() as u64;
                 if late || self.is_settled(now, &mut silent) {
@@ -249,7 +252,7 @@ impl Sockets {
             let now = self.shard.shared.now();
             if let Some(due) = due.filter(|due| *due > now) {
                 if std::mem::take(&mut caught_up) {
-                    // Some have sent more than their turn: who is next has to be looked for.
+                    // Some have sent more than their turn, or not in their turn: who is next has to be looked for.
                     self.next_sender = self.most_urgent();
                     continue;
                 }
@@ -258,29 +261,31 @@ impl Sockets {
             }
             self.pump(at);
             self.next_sender += 1;
-            // One whose socket is full stays behind, and is served again when it can be written to.
             let Some(peer) = &self.peers[at] else { continue };
-            caught_up |= peer.conn.sequence() > sequence + 1;
-            idle = if peer.conn.next_due().is_some_and(|due| due <= now) { idle + 1 } else { 0 };
+            // One whose socket is full stays behind, and is served again when it can be written to.
+            let behind = peer.conn.next_due().is_some_and(|due| due <= now);
+            caught_up |= !behind && peer.conn.sequence() != sequence + 1;
+            idle = if behind { idle + 1 } else { 0 };
         }
     }
 
-    /// Among the senders, the one whose next message is due first.
+    /// Among the senders whose sockets take more, the one whose next message is due first.
     fn most_urgent(&self) -> usize {
         let due = |place: &usize| {
-            let peer = self.peers[self.senders[*place]].as_ref();
+            let peer = self.peers[self.senders[*place]].as_ref().filter(|peer| !peer.is_full());
             peer.and_then(|peer| peer.conn.next_due()).unwrap_or(Nanos::MAX)
         };
         (0..self.senders.len()).min_by_key(due).unwrap_or(0)
     }
 
-    /// What is done now and then: losses, and what others may have changed.
+    /// What is done now and then: what does not come any more is given up.
     fn look_around(&mut self, now: Nanos) {
         self.looked = now;
         for at in 0..self.peers.len() {
             let Some(peer) = &mut self.peers[at] else { continue };
-            peer.conn.look_for_losses(now, &mut self.shard);
-            self.pump(at);
+            if peer.conn.look_for_losses(now, &mut self.shard) {
+                self.pump(at);
+            }
         }
     }
 

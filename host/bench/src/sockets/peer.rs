@@ -2,8 +2,9 @@
 
 use super::stream::Stream;
 use super::upgrade::{Answer, Upgrade};
-use crate::conn::{Conn, MOST_WAITING, Shard};
+use crate::conn::{Conn, MOST_WAITING};
 use crate::failure::Failure;
+use crate::shard::Shard;
 use crate::shared::Nanos;
 use bytes::{Buf as _, BytesMut};
 use std::io::{self, ErrorKind};
@@ -69,6 +70,11 @@ impl Peer {
         let room = MOST_WAITING.saturating_sub(self.waiting.len());
         self.conn.pump(now, shard, &mut buffers.write, room);
         self.write(&mut buffers.write)
+    }
+
+    /// Whether messages wait that its socket did not take.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= MOST_WAITING
     }
 
     /// What it would be waiting for, in words, where it is not open yet.

@@ -28,7 +28,7 @@ impl Stream {
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }
         match socket.connect(&address.into()) {
-            Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
+            Err(error) if error.raw_os_error() != Some(nix::Error::EINPROGRESS as i32) => {
                 return Err(error);
             }
             _ => {}

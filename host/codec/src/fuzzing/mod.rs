@@ -2,9 +2,11 @@
 
 mod drive;
 mod http3;
+mod words;
 
 pub use drive::{Outcome, Said, drive};
 pub use http3::http3_parse;
+pub use words::{heartbeat_parse, offer_parse};
 
 use crate::websocket::deflate::{Deflater, Window, longest};
 use crate::websocket::{Limits, Role, encode_compressed};
@@ -267,17 +269,10 @@ pub fn session_parse(data: &[u8]) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::path::Path;
 
-    /// Runs an entry point on its committed corpus.
+    /// Runs an entry point on its committed corpus, and on what is near to it.
     fn corpus(name: &str, target: fn(&[u8])) {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
-        let mut files = 0;
-        for entry in std::fs::read_dir(&directory).expect("the corpus is committed") {
-            target(&std::fs::read(entry.expect("an entry").path()).expect("a file"));
-            files += 1;
-        }
-        assert!(files >= 8, "{} has {files} files", directory.display());
+        weir_proof::corpus::run(env!("CARGO_MANIFEST_DIR"), name, 10_000, target);
     }
 
     #[test]
@@ -313,6 +308,16 @@ mod tests {
     #[test]
     fn http3_parse_holds_on_its_corpus() {
         corpus("http3_parse", http3_parse);
+    }
+
+    #[test]
+    fn heartbeat_parse_holds_on_its_corpus() {
+        corpus("heartbeat_parse", heartbeat_parse);
+    }
+
+    #[test]
+    fn offer_parse_holds_on_its_corpus() {
+        corpus("offer_parse", offer_parse);
     }
 
     /// Bytes among which those that mean something to a framing are frequent.

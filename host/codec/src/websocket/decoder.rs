@@ -6,6 +6,9 @@ use super::{Limits, Role, mask, may_be_sent};
 use crate::utf8::{self, Utf8};
 use crate::{Decoded, Event, Kind, Payload, WireError, buffer};
 
+/// Bytes before the payload of a client's message of up to 125 bytes.
+const SHORT_HEADER: usize = 6;
+
 /// Finds the messages, and what is said in between.
 #[derive(Debug)]
 pub(crate) struct Decoder {
@@ -71,6 +74,15 @@ impl Decoder {
         if self.closed {
             return Ok(Decoded::more(input.len()));
         }
+        if let Some((kind, mask, length)) = self.short(input) {
+            let payload = &mut input[SHORT_HEADER..SHORT_HEADER + length];
+            mask::apply(payload, mask, 0);
+            if kind == Kind::Text {
+                // Section 8.1.
+                utf8::check(payload)?;
+            }
+            return Ok(Decoded::message(SHORT_HEADER + length, kind, Payload::Borrowed(payload)));
+        }
         let mut at = 0;
         loop {
             let Some(frame) = self.frame(input, &mut at)? else { return Ok(Decoded::more(input.len())) };
@@ -128,6 +140,23 @@ impl Decoder {
             self.release();
             return Ok(Decoded { consumed: at, event: Some(event) });
         }
+    }
+
+    /// What is by far the most frequent: a client's short message, not compressed, whole and in one frame. It passes all that
+    /// [`header::parse`] checks at a glance; everything else is left to that.
+    #[inline]
+    fn short(&self, input: &[u8]) -> Option<(Kind, [u8; 4], usize)> {
+        let (header, rest) = input.split_first_chunk::<SHORT_HEADER>()?;
+        let &[first, second, mask @ ..] = header;
+        let kind = match first {
+            0x81 => Kind::Text,
+            0x82 => Kind::Binary,
+            _ => return None,
+        };
+        // Not masked, the second byte is below; with a longer length behind it, above.
+        let length = usize::from(second.checked_sub(0x80)?);
+        let fits = length <= 125 && length <= rest.len() && length <= self.limits.message;
+        (fits && self.role == Role::Server && self.unfinished.is_none()).then_some((kind, mask, length))
     }
 
     /// The frame that goes on, or the next one, if its header is there. `at` is moved behind the header.

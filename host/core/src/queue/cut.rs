@@ -184,7 +184,10 @@ impl Chunk {
     /// What is behind so many bytes, as a chunk of its own.
     fn split_off(&mut self, at: usize) -> Self {
         match self {
-            Self::Own(bytes) => Self::Own(bytes.split_off(at)),
+            Self::Own { buffer, begun } => {
+                *begun = true;
+                Self::Own { buffer: buffer.split_off(at), begun: true }
+            }
             Self::Shared(bytes) => Self::Shared(bytes.split_off(at)),
         }
     }

@@ -19,6 +19,17 @@ enum After<'a> {
 }
 
 impl State {
+    /// A message that has met nobody yet goes through its chain, and on to where it goes.
+    #[inline]
+    pub(crate) fn set_out(&mut self, snapshot: &Snapshot, listener: usize, message: Message<'_>) {
+        self.tap_begin(&message);
+        if snapshot.listeners[listener].chain.wants(message.direction) {
+            self.walk_on(snapshot, message, Progress::default(), None);
+        } else {
+            self.arrive(snapshot, message, None);
+        }
+    }
+
     /// Takes a message through what is left of its chain, and on to where it goes.
     pub(crate) fn walk(
         &mut self,
@@ -106,6 +117,10 @@ impl State {
                     }
                 },
             };
+            if verdict.is_plain() && self.call.effects.is_empty() {
+                link.stats[usize::from(self.seat.worker.0)].forwarded.add(1);
+                continue;
+            }
             let by = Judge { progress: progress.clone(), id: link.id(), on_failure: link.on_failure };
             let judged = Judged { verdict, by };
             if !self.call.effects.is_empty() {
@@ -120,6 +135,12 @@ impl State {
                 After::Gone => return,
             }
         }
+        self.arrive(snapshot, message, route);
+    }
+
+    /// A message has passed its chain.
+    #[inline]
+    fn arrive(&mut self, snapshot: &Snapshot, message: Message<'_>, route: Option<Target>) {
         match message.direction {
             Direction::Inbound => self.route(snapshot, message, route),
             Direction::Outbound => {

@@ -38,8 +38,11 @@ impl Worker {
                 (upstream.session, session, Direction::Outbound)
             }
         };
-        let who = || Who { session: of, era: session.era };
         let policy = &self.snapshot.listeners[session.listener.index()];
+        if policy.chain.links().is_empty() {
+            return false;
+        }
+        let who = || Who { session: of, era: session.era };
         let echo = || match policy.route {
             Route::Echo => policy.chain.next(Direction::Outbound, 0, who),
             _ => None,

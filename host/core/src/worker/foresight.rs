@@ -71,11 +71,14 @@ impl Foresight {
     pub(super) fn take(&mut self, link: &Link, message: &Message<'_>) -> Option<Answer> {
         let mut stages = self.0.iter_mut();
         let stage = stages.find(|stage| stage.by == link.id() && stage.direction == message.direction)?;
-        let at = stage.answers.iter().position(|known| {
+        let is_of_it = |known: &Foreseen| {
             known.is_of(message.session, message.sequence) && known.payload.is(&message.payload)
-        })?;
-        // Those before it are of messages that came to nothing.
-        stage.answers.drain(..at);
+        };
+        if !stage.answers.front().is_some_and(is_of_it) {
+            let at = stage.answers.iter().position(is_of_it)?;
+            // Those before it are of messages that came to nothing.
+            stage.answers.drain(..at);
+        }
         stage.answers.pop_front().map(|known| known.answer)
     }
 

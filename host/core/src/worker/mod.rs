@@ -413,8 +413,16 @@ impl State {
         }
     }
 
-    /// Does what is to be done before the call from outside returns.
+    /// Does what is to be done before the call from outside returns: mostly nothing.
+    #[inline]
     pub(crate) fn run(&mut self, snapshot: &Snapshot) {
+        if !self.tasks.is_empty() {
+            self.work_tasks_off(snapshot);
+        }
+        self.offspring = 0;
+    }
+
+    fn work_tasks_off(&mut self, snapshot: &Snapshot) {
         while let Some(task) = self.tasks.pop() {
             match task {
                 Task::WorkOff { session, direction } => self.work_off(snapshot, session, direction),
@@ -433,7 +441,6 @@ impl State {
                 Task::Wish { by, effect } => self.wish(snapshot, by, effect),
             }
         }
-        self.offspring = 0;
         self.fan.clear();
     }
 

@@ -10,7 +10,7 @@ use crate::lifecycle::{LifeEvent, Phase};
 use crate::message::{Direction, Kind, Message, Payload};
 use crate::queue::{Sort, Tally};
 use crate::reason::{CloseReason, DropReason};
-use crate::snapshot::{Progress, SlowConsumer, Snapshot};
+use crate::snapshot::{SlowConsumer, Snapshot};
 use crate::time::Time;
 use bytes::{Bytes, BytesMut};
 use weir_codec::session::is_control;
@@ -68,7 +68,8 @@ impl State {
             nobody.dropped.of(DropReason::UnknownSession).add(1);
             return;
         };
-        let stats = &self.stats.listeners[session.listener.index()].outbound;
+        let listener = session.listener.index();
+        let stats = &self.stats.listeners[listener].outbound;
         stats.offered.add(1);
         if !takes_output {
             stats.dropped.of(DropReason::SessionEnded).add(1);
@@ -78,7 +79,7 @@ impl State {
         let sequence = session.next_sequence(direction, self.now);
         let message = Message { session: id, sequence, direction, kind, payload, lane, hops, pressed };
         if let Some(line) = &session.held[direction as usize] {
-            let limit = snapshot.listeners[session.listener.index()].limits.queue;
+            let limit = snapshot.listeners[listener].limits.queue;
             if !pressed && !line.has_room(message.payload.len(), limit) {
                 self.tap_begin(&message);
                 self.drop_message(&message, DropReason::QueueFull);
@@ -87,7 +88,7 @@ impl State {
             self.wait_in_line(Parcel::pack(message));
             return;
         }
-        self.walk(snapshot, message, Progress::default(), None);
+        self.set_out(snapshot, listener, message);
     }
 
     /// A frame that all receivers of its wire format share, of a message of so many bytes.
@@ -297,12 +298,11 @@ impl State {
 
     /// Whether those that fill the session's queue and can be held back should be.
     pub(crate) fn is_pressed(&self, snapshot: &Snapshot, id: SessionId) -> bool {
-        let limit =
-            snapshot.listeners.get(self.listener_of(id)).map_or(usize::MAX, |policy| policy.limits.queue);
-        self.conns.get(id).is_some_and(|conn| {
-            let held = conn.session().and_then(|session| session.held[Direction::Outbound as usize].as_ref());
-            conn.queued() > limit / 2 || held.is_some() || Self::is_full_away(snapshot, conn)
-        })
+        let Some(conn) = self.conns.get(id) else { return false };
+        let Some(session) = conn.session() else { return false };
+        let limit = snapshot.listeners[session.listener.index()].limits.queue;
+        let held = session.held[Direction::Outbound as usize].is_some();
+        conn.queued() > limit / 2 || held || Self::is_full_away(snapshot, conn)
     }
 
     /// The queue is over half full: from now on the grace runs.
@@ -349,7 +349,7 @@ impl State {
         if conn.queue.as_ref().is_some_and(|queue| queue.is_empty()) {
             self.keep_spare(id);
         }
-        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(conn) = self.conns.get(id) else { return };
         match &conn.role {
             Role::Session(session) => {
                 let limit = snapshot.listeners[session.listener.index()].limits.queue;
@@ -358,10 +358,11 @@ impl State {
                 // While somebody stands still for this client the grace runs on: one that stops reading between the two marks would
                 // otherwise be neither read nor timed.
                 let recovered = left <= limit / 2 && (relieves || !self.holds_back(id));
+                let held_back = conn.pauses.contains(Pauses::DOWNSTREAM) || !session.upstreams.is_empty();
                 if let Some(conn) = self.conns.get_mut(id).filter(|_| recovered) {
                     conn.slow_since = Time::NEVER;
                 }
-                if relieves {
+                if relieves && held_back {
                     self.relieve(snapshot, id);
                 }
             }

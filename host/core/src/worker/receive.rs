@@ -8,7 +8,7 @@ use crate::message::{Direction, Kind, Message, Payload};
 use crate::program::SessionInfo;
 use crate::reason::CloseReason;
 use crate::roster::Entry;
-use crate::snapshot::{OnFailure, Progress, Snapshot};
+use crate::snapshot::{OnFailure, Snapshot};
 use crate::verdict::Rejection;
 use std::ops::ControlFlow;
 use weir_codec::{WireError, heartbeat, session};
@@ -233,7 +233,8 @@ impl State {
         let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.phase.takes_messages()) else { return };
         match &mut conn.role {
             Role::Session(session) => {
-                let limits = &snapshot.listeners[session.listener.index()].limits;
+                let listener = session.listener.index();
+                let limits = &snapshot.listeners[listener].limits;
                 if limits.heartbeat
                     && let Some(beat) = heartbeat::parse(&payload)
                 {
@@ -246,9 +247,9 @@ impl State {
                 }
                 let sequence = session.next_sequence(Direction::Inbound, self.now);
                 let waits = session.held[Direction::Inbound as usize].is_some();
-                let rated = snapshot.listeners[session.listener.index()].limits.is_rated();
+                let rated = limits.is_rated();
                 session.bytes[Direction::Inbound as usize] += payload.len() as u64;
-                let stats = &self.stats.listeners[session.listener.index()].inbound;
+                let stats = &self.stats.listeners[listener].inbound;
                 stats.received.add(1);
                 stats.received_bytes.add(payload.len() as u64);
                 let message = Message {
@@ -268,7 +269,7 @@ impl State {
                     // Its driver was told to pause; what comes all the same must not overtake.
                     self.wait_in_line(Parcel::pack(message));
                 } else {
-                    self.walk(snapshot, message, Progress::default(), None);
+                    self.set_out(snapshot, listener, message);
                 }
             }
             Role::Upstream(upstream) => {

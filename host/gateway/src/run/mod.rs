@@ -9,7 +9,7 @@ mod conflate;
 mod directory;
 mod forget;
 mod ids;
-mod json;
+pub(crate) mod json;
 mod keeper;
 mod load;
 mod operate;

@@ -154,8 +154,13 @@ async fn drain(
             let _ = ended.await;
         }
         let left = drain.window.saturating_sub(begun.elapsed());
-        if tokio::time::timeout(left, unasked(shared)).await.is_err() {
-            let calls = unfinished(shared);
+        // Sessions are gone, but plugins learn of their ends.
+        let catalogue = shared.catalogue.load_full();
+        let waited = tokio::task::spawn_blocking(move || {
+            catalogue.map_or(0, |catalogue| catalogue.wait_for_threads(left))
+        });
+        let calls = waited.await.unwrap_or_default();
+        if calls > 0 {
             tracing::warn!(
                 calls,
                 "the drain window is over: plugins on threads of their own did not come to all calls"
@@ -181,17 +186,6 @@ fn spread(drain: &weir_config::Drain, signal: &str, sessions: u64) -> Duration {
     let gentle =
         Duration::from_secs(sessions / GENTLE) + Duration::from_millis(sessions % GENTLE * 1_000 / GENTLE);
     gentle.min(drain.window * 3 / 4)
-}
-
-/// Completes when the threads of plugins have done what they were asked for: sessions are gone, but plugins learn of their ends.
-async fn unasked(shared: &Shared) {
-    while unfinished(shared) > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-fn unfinished(shared: &Shared) -> usize {
-    shared.catalogue.load().as_ref().map_or(0, |catalogue| catalogue.unfinished())
 }
 
 fn sessions(shared: &Shared) -> u64 {

@@ -18,6 +18,8 @@ pub(crate) use loudest::Loudest;
 pub(crate) use onlooker::attend;
 pub(crate) use query::Query;
 pub(crate) use redact::Redaction;
+#[cfg(test)]
+pub(crate) use redact::Shown;
 
 use arc_swap::ArcSwap;
 use std::fmt;

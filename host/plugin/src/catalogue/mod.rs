@@ -359,9 +359,10 @@ impl Catalogue {
         }
     }
 
-    /// Calls on threads of plugins that were asked for and are not answered yet.
-    pub fn unfinished(&self) -> usize {
-        self.runtime.unfinished()
+    /// Waits until the threads of plugins have come to the end of all calls that they were asked for, or for so long. Gives how many
+    /// calls are left. Blocks its thread.
+    pub fn wait_for_threads(&self, most: Duration) -> usize {
+        self.runtime.unfinished().wait(most)
     }
 
     /// What the clock that plugins see as monotonic says, in milliseconds.

@@ -1,8 +1,6 @@
 //! One module per version of the contract that this gateway offers.
 
+mod offered;
 pub(crate) mod v0_1;
 
-/// What this gateway offers, for messages: the newest last.
-pub(crate) const OFFERED: &str = "0.1";
-/// The package of every interface of the contract.
-pub(crate) const PACKAGE: &str = "weir:plugin";
+pub(crate) use offered::{OFFERED, PACKAGE};

@@ -6,11 +6,14 @@
 
 mod bounds;
 mod thread;
+mod unfinished;
+
+pub(crate) use unfinished::Unfinished;
 
 use bounds::Bounds;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 use weir_core::{Desk, Job, Link, Offload};
@@ -48,7 +51,7 @@ pub(crate) struct Pool {
     name: Arc<str>,
     generation: u64,
     /// Calls of the whole process that were asked for and are not answered.
-    unfinished: Arc<AtomicUsize>,
+    unfinished: Arc<Unfinished>,
     began: Instant,
     /// When it was last said that a queue is full, in milliseconds after `began`, and one more.
     told: AtomicU64,
@@ -68,7 +71,7 @@ struct Waiting {
 
 impl Pool {
     /// Starts the threads. `link` is what they call, with their own counters.
-    pub(crate) fn start(link: &Link, policy: &Offloading, unfinished: &Arc<AtomicUsize>) -> Self {
+    pub(crate) fn start(link: &Link, policy: &Offloading, unfinished: &Arc<Unfinished>) -> Self {
         let mut lanes = Vec::new();
         for number in 0..policy.threads.clamp(1, MAX_THREADS) {
             #[expect(
@@ -128,10 +131,10 @@ impl Offload for Pool {
             self.tell_full();
             return Err(job);
         }
-        self.unfinished.fetch_add(1, Ordering::AcqRel);
+        self.unfinished.begin();
         lane.jobs.send(Waiting { job, since: Instant::now() }).map_err(|refused| {
             lane.bounds.leave(bytes);
-            self.unfinished.fetch_sub(1, Ordering::AcqRel);
+            self.unfinished.end();
             refused.0.job
         })
     }

@@ -2,7 +2,7 @@
 
 use super::Waiting;
 use super::bounds::Bounds;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use super::unfinished::Unfinished;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 use weir_core::{Desk, Time};
@@ -12,7 +12,7 @@ use weir_core::{Desk, Time};
 const NICENESS: i32 = 5;
 
 /// Does one job after the other, until nobody can bring one any more and there is none left.
-pub(super) fn run(jobs: &Receiver<Waiting>, mut desk: Desk, bounds: &Bounds, unfinished: &AtomicUsize) {
+pub(super) fn run(jobs: &Receiver<Waiting>, mut desk: Desk, bounds: &Bounds, unfinished: &Unfinished) {
     // On Linux a priority is a thread's own. To lower it needs no privilege.
     let _ = rustix::process::setpriority_process(None, NICENESS);
     let began = Instant::now();
@@ -24,6 +24,6 @@ pub(super) fn run(jobs: &Receiver<Waiting>, mut desk: Desk, bounds: &Bounds, unf
             // Waits for the worker where that has more to do than it can: then it is to have no more.
             reply.send();
         }
-        unfinished.fetch_sub(1, Ordering::AcqRel);
+        unfinished.end();
     }
 }

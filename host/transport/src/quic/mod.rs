@@ -12,6 +12,8 @@ pub(crate) use config::{endpoint, server_config};
 pub(crate) use goodbye::Goodbyes;
 pub(crate) use link::QuicLink;
 pub(crate) use unproven::Doubt;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use unproven::received;
 pub(crate) use ways::{Next, Ways, lost, open};
 
 use crate::drive::Unread;

@@ -265,6 +265,20 @@ impl<'a> Long<'a> {
     }
 }
 
+/// For a fuzzer: a datagram that comes before its connection is accepted, and again when that is in doubt.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn received(datagram: &[u8]) {
+    let peer = ([192, 0, 2, 1], 9).into();
+    let unproven = Arc::new(Unproven::default());
+    assert!(unproven.received(peer, datagram).is_empty(), "nothing waits");
+    let original = Long::of(datagram).map_or(&[][..], |long| long.destination);
+    let original = ConnectionId::new(&original[..original.len().min(20)]);
+    let came = unproven.came(peer, &original);
+    assert!(came >= FIRST && came <= FIRST.max(datagram.len()), "{came} of {} bytes", datagram.len());
+    let _doubt = unproven.doubt(peer, original, came);
+    assert!(unproven.received(peer, datagram).is_empty(), "nothing waits");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

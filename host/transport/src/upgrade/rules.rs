@@ -64,6 +64,8 @@ const OLD_HTTP: Refusal = Refusal::new(StatusCode::BAD_REQUEST, "A WebSocket nee
 const NO_HOST: Refusal = Refusal::new(StatusCode::BAD_REQUEST, "The request has no Host, or more than one.");
 const BAD_KEY: Refusal =
     Refusal::new(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key must be there once: 16 random bytes in base64.");
+const HAS_BODY: Refusal =
+    Refusal::new(StatusCode::BAD_REQUEST, "The request for a WebSocket has a body, and must have none.");
 pub(super) const WRONG_ORIGIN: Refusal = Refusal::new(
     StatusCode::FORBIDDEN,
     "Pages of this origin may not connect. The listener's `origins` say which may.",
@@ -106,6 +108,12 @@ impl Rules {
         }
         if request.version() != Version::HTTP_11 {
             return Err(OLD_HTTP);
+        }
+        // Where it ends, and the WebSocket begins, would depend on how it was read.
+        if headers.contains_key(header::TRANSFER_ENCODING)
+            || headers.get_all(header::CONTENT_LENGTH).iter().any(|length| length != "0")
+        {
+            return Err(HAS_BODY);
         }
         let host = once(headers, &header::HOST).and_then(|host| host.to_str().ok()).ok_or(NO_HOST)?;
         if once(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
@@ -205,6 +213,14 @@ mod tests {
         let agreement = judge("/ws?token=1", &[]).unwrap();
         assert_eq!(agreement.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert_eq!(agreement.subprotocol, None);
+    }
+
+    #[test]
+    fn a_request_with_a_body_is_refused() {
+        for (name, value) in [("content-length", "3"), ("transfer-encoding", "chunked")] {
+            assert_eq!(judge("/ws", &[(name, Some(value))]).unwrap_err(), HAS_BODY, "{name}");
+        }
+        judge("/ws", &[("content-length", Some("0"))]).unwrap();
     }
 
     #[test]

@@ -1,0 +1,5 @@
+//! See `weir_transport::fuzzing::token`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| weir_transport::fuzzing::token(data));
