@@ -33,7 +33,8 @@ impl<'a> Arena<'a> {
             if !settings.invites(name) {
                 continue;
             }
-            match attempt(start) {
+            // A port that was free may be taken the next moment.
+            match attempt(&start).or_else(|_| attempt(&start)) {
                 Ok(sites) => arena.sites.extend(sites),
                 Err(error) => arena.miss(name, &error),
             }

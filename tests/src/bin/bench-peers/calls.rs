@@ -4,7 +4,7 @@ use crate::arena::Arena;
 use crate::process::{LOAD, made, peers};
 use crate::results::{Figures, Missing, Workload};
 use crate::settings::Settings;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -132,7 +132,8 @@ fn parse(text: &str) -> Result<BTreeMap<String, f64>> {
             found.extend(back(1).map(|cost| ("64x128".to_owned(), cost * 64.0)));
         }
     }
-    if found.is_empty() { bail!("the bench printed something else: {text}") } else { Ok(found) }
+    ensure!(!found.is_empty(), "the bench printed something else: {text}");
+    Ok(found)
 }
 
 #[cfg(test)]

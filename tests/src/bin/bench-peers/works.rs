@@ -50,10 +50,10 @@ pub(crate) const ALL: [Work; 9] = [
         figure: "bytes",
         chart: "memory of the server a session, bytes",
         logarithmic: false,
-        columns: &[("bytes", "bytes a session", 0), ("mib", "MiB with 18,000", 1)],
+        columns: &[("bytes", "bytes a session", 0), ("mib", "MiB in the end", 1)],
         about: "Memory in user space by slope from 2,000 to 18,000 sessions, each in a fresh process: WebSocket, and MQTT over TCP for \
                 mosquitto. Members of a group for nats-server, sockudo, pushpin and mosquitto, because a session without a \
-                subscription is of no use there. The kernel's buffers are not in it.",
+                subscription is of no use there; pushpin from 200 to 2,000, because it lets people in slowly. The kernel's buffers are not in it.",
     },
     Work {
         name: proxy::BYTES_NAME,
