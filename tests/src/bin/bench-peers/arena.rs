@@ -57,15 +57,15 @@ impl<'a> Arena<'a> {
         mut turn: impl FnMut(&Site) -> Result<Figures>,
     ) {
         let sites: Vec<Site> = self.sites.iter().filter(|site| fits(site)).cloned().collect();
-        let systems = sites.iter().map(|site| site.name.to_owned()).collect();
-        self.turns(name, systems, |at| turn(&sites[at]));
+        let systems: Vec<String> = sites.iter().map(|site| site.name.to_owned()).collect();
+        self.turns(name, &systems, |at| turn(&sites[at]));
     }
 
     /// The same for whoever is named.
     pub(crate) fn turns(
         &mut self,
         name: &str,
-        systems: Vec<String>,
+        systems: &[String],
         mut turn: impl FnMut(usize) -> Result<Figures>,
     ) {
         println!("  {name}");

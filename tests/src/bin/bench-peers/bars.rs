@@ -7,7 +7,7 @@ use crate::{WEIR, WEIR_PLUGIN, echo, fanout, idle, latency, proxy, scripting};
 /// One bar.
 pub(crate) struct Bar {
     pub(crate) what: String,
-    pub(crate) bar: String,
+    pub(crate) limit: String,
     /// What was measured, for people.
     pub(crate) measured: String,
     /// Whether it is reached; nothing where it was not measured.
@@ -15,10 +15,10 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    fn of(what: &str, bar: &str, measured: Option<(String, bool)>) -> Self {
+    fn of(what: &str, limit: &str, measured: Option<(String, bool)>) -> Self {
         let (measured, green) =
             measured.map_or_else(|| ("not measured".into(), None), |(text, green)| (text, Some(green)));
-        Self { what: what.into(), bar: bar.into(), measured, green }
+        Self { what: what.into(), limit: limit.into(), measured, green }
     }
 }
 

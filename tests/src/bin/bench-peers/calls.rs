@@ -1,4 +1,4 @@
-//! One call of a plugin, without any gateway: Weir's contract, a filter in Rust, an Extism plugin, a SmartModule.
+//! One call of a plugin, without any gateway: Weir's contract, a filter in Rust, an Extism plugin, one of Fluvio.
 
 use crate::arena::Arena;
 use crate::process::{LOAD, made, peers};
@@ -32,7 +32,8 @@ pub(crate) fn run(settings: &Settings) -> (Workload, Vec<Missing>) {
         // Only Weir and Fluvio take several messages at once.
         let fits = |name: &str| number < 2 || name == crate::WEIR || name.starts_with("fluvio");
         let here: Vec<usize> = (0..names.len()).filter(|at| fits(&names[*at])).collect();
-        arena.turns(title, here.iter().map(|at| names[*at].clone()).collect(), |place| {
+        let here_names: Vec<String> = here.iter().map(|at| names[*at].clone()).collect();
+        arena.turns(title, &here_names, |place| {
             let at = here[place];
             let round = rounds[at];
             rounds[at] += 1;

@@ -158,7 +158,7 @@ impl Dialect {
         Self::new(address, None, Rc::new(move |_, payload| request(payload)))
     }
 
-    /// A PUSH socket of ZeroMQ (ZMTP 3.0, mechanism NULL), whose messages are made of a payload.
+    /// A PUSH socket of `ZeroMQ` (ZMTP 3.0, mechanism NULL), whose messages are made of a payload.
     pub(crate) fn zeromq(address: SocketAddr, message: impl Fn(&[u8]) -> String + 'static) -> Self {
         let hello = |_| {
             let mut hello = b"\xff\0\0\0\0\0\0\0\0\x7f\x03\0NULL".to_vec();
@@ -233,7 +233,7 @@ pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         length @ 0..=125 => frame.push(0x80 | length as u8),
         length => {
-            frame.push(0x80 | 126);
+            frame.push(0x80 | 0x7e);
             frame.extend((length as u16).to_be_bytes());
         }
     }

@@ -13,7 +13,7 @@ pub(crate) const CASES: [(&str, usize, usize); 4] =
 
 pub(crate) fn run(settings: &Settings) -> (Workload, Vec<Missing>) {
     let starts: Vec<Start<'_>> = vec![
-        (WEIR, Box::new(weir::servers)),
+        (WEIR, Box::new(|| Ok(weir::servers()))),
         ("bun", Box::new(servers::bun)),
         ("Node ws", Box::new(servers::ws)),
         ("nats-server", Box::new(servers::nats)),

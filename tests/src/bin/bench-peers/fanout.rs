@@ -22,7 +22,7 @@ const STUCK: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(settings: &Settings) -> (Workload, Vec<Missing>) {
     let starts: Vec<Start<'_>> = vec![
-        (WEIR, Box::new(weir::servers)),
+        (WEIR, Box::new(|| Ok(weir::servers()))),
         ("bun", Box::new(servers::bun)),
         ("Node ws", Box::new(servers::ws)),
         ("nats-server", Box::new(servers::nats)),

@@ -43,14 +43,9 @@ pub(crate) fn run(
         .args(["--warm-up", &format!("{}ms", warm_up.as_millis())])
         .args(["--server-pid", &pid.to_string(), "--json", "--no-progress"])
         .output()?;
-    match serde_json::from_slice::<Value>(&output.stdout) {
-        Ok(found) => Ok(found),
-        Err(_) => {
-            let error = String::from_utf8_lossy(&output.stderr);
-            bail!(
-                "weir bench: {}",
-                error.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing said")
-            )
-        }
-    }
+    let Ok(found) = serde_json::from_slice::<Value>(&output.stdout) else {
+        let error = String::from_utf8_lossy(&output.stderr);
+        bail!("weir bench: {}", error.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing said"))
+    };
+    Ok(found)
 }

@@ -24,7 +24,7 @@ const SETTLE: Duration = Duration::from_millis(1_500);
 
 pub(crate) fn run(settings: &Settings) -> (Workload, Vec<Missing>) {
     let starts: Vec<Start<'_>> = vec![
-        (WEIR, Box::new(weir::servers)),
+        (WEIR, Box::new(|| Ok(weir::servers()))),
         ("bun", Box::new(servers::bun)),
         ("Node ws", Box::new(servers::ws)),
         ("nats-server", Box::new(servers::nats)),
@@ -34,8 +34,8 @@ pub(crate) fn run(settings: &Settings) -> (Workload, Vec<Missing>) {
     ];
     let mut arena = Arena::empty(settings, NAME);
     let starts: Vec<_> = starts.into_iter().filter(|(name, _)| settings.invites(name)).collect();
-    let names = starts.iter().map(|(name, _)| (*name).to_owned()).collect();
-    arena.turns("2,000 to 18,000", names, |at| {
+    let names: Vec<String> = starts.iter().map(|(name, _)| (*name).to_owned()).collect();
+    arena.turns("2,000 to 18,000", &names, |at| {
         // A fresh process each time: what many sessions have left behind is not counted twice.
         let sites = starts[at].1()?;
         let site =

@@ -18,7 +18,7 @@ const PART: f64 = 0.7;
 
 pub(crate) fn run(settings: &Settings, results: &Results) -> (Workload, Vec<Missing>) {
     let starts: Vec<Start<'_>> = vec![
-        (WEIR, Box::new(weir::servers)),
+        (WEIR, Box::new(|| Ok(weir::servers()))),
         ("bun", Box::new(servers::bun)),
         ("Node ws", Box::new(servers::ws)),
         ("nats-server", Box::new(servers::nats)),

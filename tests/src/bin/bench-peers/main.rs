@@ -59,10 +59,13 @@ fn main() -> Result<()> {
     println!("\n{}, {}", out.join("performance.md").display(), file.display());
     for bar in bars::all(&results) {
         let light = bar.green.map_or("–", |green| if green { "green" } else { "RED" });
-        println!("  {light:>5}  {}: {} (bar: {})", bar.what, bar.measured, bar.bar);
+        println!("  {light:>5}  {}: {} (bar: {})", bar.what, bar.measured, bar.limit);
     }
     Ok(())
 }
+
+/// A kind of work, by its name.
+type Work<'a> = (&'static str, Box<dyn Fn() -> (results::Workload, Vec<results::Missing>) + 'a>);
 
 fn measure(results: &mut Results, settings: &Settings, file: &std::path::Path) -> Result<()> {
     let begun = Instant::now();
@@ -81,7 +84,7 @@ fn measure(results: &mut Results, settings: &Settings, file: &std::path::Path) -
     for (system, version) in &results.versions {
         println!("  {system}: {version}");
     }
-    let works: [(&str, Box<dyn Fn() -> (results::Workload, Vec<results::Missing>) + '_>); 8] = [
+    let works: [Work<'_>; 8] = [
         (echo::NAME, Box::new(|| echo::run(settings))),
         (fanout::NAME, Box::new(|| fanout::run(settings))),
         (idle::NAME, Box::new(|| idle::run(settings))),

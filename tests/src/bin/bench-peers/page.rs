@@ -79,7 +79,7 @@ fn losses(text: &mut String, results: &Results) {
     text.push_str("\n## Losses first\n\nBars that are missed:\n\n");
     let red: Vec<_> = bars::all(results).into_iter().filter(|bar| bar.green == Some(false)).collect();
     for bar in &red {
-        let _ = writeln!(text, "- {}: {}, the bar is {}", bar.what, bar.measured, bar.bar);
+        let _ = writeln!(text, "- {}: {}, the bar is {}", bar.what, bar.measured, bar.limit);
     }
     if red.is_empty() {
         text.push_str("- none\n");
@@ -113,7 +113,7 @@ fn speed(text: &mut String, results: &Results) {
             Some(false) => "**red**",
             None => "–",
         };
-        let _ = writeln!(text, "| {} | {} | {} | {light} |", bar.what, bar.bar, bar.measured);
+        let _ = writeln!(text, "| {} | {} | {} | {light} |", bar.what, bar.limit, bar.measured);
     }
 }
 

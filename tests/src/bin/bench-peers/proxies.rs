@@ -61,7 +61,7 @@ fn site(name: &'static str, process: Process, ports: &Ports, kind: Kind) -> Vec<
     vec![Site::new(name, Rc::new(Running::Peer(process, Vec::new()))).talk(ports.talk(kind))]
 }
 
-/// HAProxy's configuration for all but scripts, and its arguments.
+/// The configuration of `HAProxy` for all but scripts.
 pub(crate) fn haproxy_files(dir: &Path, words: &[(&str, String)]) -> Result<PathBuf> {
     configure("haproxy.cfg", dir, words)
 }

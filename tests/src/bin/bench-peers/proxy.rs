@@ -14,7 +14,7 @@ const CASES: [(&str, usize, usize); 3] = [("100 × 1", 100, 1), ("100 × 16", 10
 
 pub(crate) fn bytes(settings: &Settings, services: Services) -> (Workload, Vec<Missing>) {
     let starts: Vec<Start<'_>> = vec![
-        (WEIR, Box::new(move || weir::bytes(services.bytes))),
+        (WEIR, Box::new(move || Ok(weir::bytes(services.bytes)))),
         ("HAProxy", Box::new(move || proxies::haproxy(services, Kind::Bytes))),
         ("nginx", Box::new(move || proxies::nginx(services, Kind::Bytes))),
         ("pingora", Box::new(move || proxies::pingora(services, Kind::Bytes))),
@@ -24,7 +24,7 @@ pub(crate) fn bytes(settings: &Settings, services: Services) -> (Workload, Vec<M
 
 pub(crate) fn web(settings: &Settings, services: Services) -> (Workload, Vec<Missing>) {
     let starts: Vec<Start<'_>> = vec![
-        (WEIR, Box::new(move || weir::web(services.web))),
+        (WEIR, Box::new(move || Ok(weir::web(services.web)))),
         ("HAProxy", Box::new(move || proxies::haproxy(services, Kind::Web))),
         ("nginx", Box::new(move || proxies::nginx(services, Kind::Web))),
         ("caddy", Box::new(move || proxies::caddy(services))),

@@ -36,8 +36,8 @@ struct Target {
 pub(crate) fn run(settings: &Settings, services: Services) -> (Workload, Vec<Missing>) {
     let mut arena = Arena::empty(settings, NAME);
     let systems: Vec<&str> = SYSTEMS.iter().copied().filter(|name| settings.invites(name)).collect();
-    let names = systems.iter().map(|name| (*name).to_owned()).collect();
-    arena.turns("100 × 1, three reloads", names, |at| {
+    let names: Vec<String> = systems.iter().map(|name| (*name).to_owned()).collect();
+    arena.turns("100 × 1, three reloads", &names, |at| {
         let target = match systems[at] {
             "nginx reload" => nginx(services)?,
             "HAProxy -sf" => haproxy(services)?,
@@ -165,7 +165,7 @@ fn nginx(services: Services) -> Result<Target> {
     let mut process =
         Process::start(SERVED, &dir, &program("nginx")?, &arguments.each_ref().map(String::as_str), &[])?;
     let address = process.answers(ports[0])?;
-    hang_up(process, Dialect::prefixed(address))
+    Ok(hang_up(process, Dialect::prefixed(address)))
 }
 
 fn nats() -> Result<Target> {
@@ -176,7 +176,7 @@ fn nats() -> Result<Target> {
         Process::start(SERVED, &dir, &program("nats-server")?, &["-c", &file.display().to_string()], &[])?;
     let address = process.answers(port)?;
     let text = std::fs::read_to_string(&file)?;
-    let target = hang_up(process, Dialect::nats_echo(address))?;
+    let target = hang_up(process, Dialect::nats_echo(address));
     let mut signal = target.reload;
     Ok(Target {
         reload: Box::new(move |number| {
@@ -189,12 +189,12 @@ fn nats() -> Result<Target> {
 }
 
 /// A reload by SIGHUP.
-fn hang_up(process: Process, dialect: Dialect) -> Result<Target> {
+fn hang_up(process: Process, dialect: Dialect) -> Target {
     let pid = process.pid();
-    Ok(Target { dialect, pid: Box::new(move || pid), reload: Box::new(move |_| process.signal(Signal::HUP)) })
+    Target { dialect, pid: Box::new(move || pid), reload: Box::new(move |_| process.signal(Signal::HUP)) }
 }
 
-/// Another process takes the listening sockets over from the one before it, as HAProxy's guide says.
+/// Another process takes the listening sockets over from the one before it, as its guide says.
 fn haproxy(services: Services) -> Result<Target> {
     let dir = directory("haproxy-reload")?;
     let (port, web) = (free_port(), free_port());

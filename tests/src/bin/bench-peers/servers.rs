@@ -117,7 +117,7 @@ pub(crate) fn sockudo() -> Result<Vec<Site>> {
     ])
 }
 
-/// Publishes by its ZeroMQ port, because its HTTP port takes one request a connection; the service behind it subscribes who comes.
+/// Publishes by its port of `ZeroMQ`, because its HTTP port takes one request a connection; the service behind it subscribes who comes.
 pub(crate) fn pushpin() -> Result<Vec<Site>> {
     let pushpin = program("pushpin")?;
     let dir = directory("pushpin")?;

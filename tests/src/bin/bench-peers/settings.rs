@@ -1,4 +1,4 @@
-//! What can be set from outside, for a quick look: PAIRS, SLICE_MS, ONLY, PEERS.
+//! What can be set from outside, for a quick look: `PAIRS`, `SLICE_MS`, `ONLY`, `PEERS`, `LOAD`.
 
 use std::time::Duration;
 

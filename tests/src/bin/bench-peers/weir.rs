@@ -42,7 +42,7 @@ fn passthrough() -> (&'static str, PathBuf) {
 const BINDING: &str = "[[plugin]]\nname = \"passthrough\"\nmodule = \"passthrough.wasm\"\n";
 
 /// Echo and groups, with a plugin in the chain and without; and idle sessions.
-pub(crate) fn servers() -> Result<Vec<Site>> {
+pub(crate) fn servers() -> Vec<Site> {
     let local = "127.0.0.1";
     let config = [
         BINDING.to_owned(),
@@ -60,14 +60,14 @@ pub(crate) fn servers() -> Result<Vec<Site>> {
     let (group, group_with) = ((at("publish"), at("join")), (at("publish-plugin"), at("join-plugin")));
     let idle = at("echo");
     let running = Rc::new(Running::Weir(Box::new(gateway)));
-    Ok(vec![
+    vec![
         Site::new(WEIR, Rc::clone(&running)).talk(echo).group(group.0, group.1).idle(idle),
         Site::new(WEIR_PLUGIN, running).talk(with).group(group_with.0, group_with.1),
-    ])
+    ]
 }
 
 /// Opaque bytes to a service.
-pub(crate) fn bytes(backend: SocketAddr) -> Result<Vec<Site>> {
+pub(crate) fn bytes(backend: SocketAddr) -> Vec<Site> {
     let config = [
         listener("bytes", "127.0.0.1", RAW, "", "service", ""),
         format!("[[cluster]]\nname = \"service\"\n{RAW}endpoints = [\"{backend}\"]\n"),
@@ -75,11 +75,11 @@ pub(crate) fn bytes(backend: SocketAddr) -> Result<Vec<Site>> {
     .concat();
     let gateway = start(&config, &[]);
     let talk = Dialect::prefixed(gateway.address("bytes"));
-    Ok(vec![Site::new(WEIR, Rc::new(Running::Weir(Box::new(gateway)))).talk(talk)])
+    vec![Site::new(WEIR, Rc::new(Running::Weir(Box::new(gateway)))).talk(talk)]
 }
 
 /// WebSocket to a service that speaks it.
-pub(crate) fn web(backend: SocketAddr) -> Result<Vec<Site>> {
+pub(crate) fn web(backend: SocketAddr) -> Vec<Site> {
     let config = [
         BINDING.to_owned(),
         listener("web", "127.0.0.1", WEBSOCKET, "", "service", ""),
@@ -91,7 +91,7 @@ pub(crate) fn web(backend: SocketAddr) -> Result<Vec<Site>> {
     let at = |name: &str| Dialect::websocket(gateway.address(name), "/");
     let (talk, with) = (at("web"), at("web-plugin"));
     let running = Rc::new(Running::Weir(Box::new(gateway)));
-    Ok(vec![Site::new(WEIR, Rc::clone(&running)).talk(talk), Site::new(WEIR_PLUGIN, running).talk(with)])
+    vec![Site::new(WEIR, Rc::clone(&running)).talk(talk), Site::new(WEIR_PLUGIN, running).talk(with)]
 }
 
 /// Lines of JSON through a plugin to two services.
