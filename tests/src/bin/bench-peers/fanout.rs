@@ -15,6 +15,8 @@ pub(crate) const MEMBERS: usize = 1_000;
 /// Bytes of a message, and how many are published in one write.
 const CASES: [(&str, usize, usize); 3] =
     [("64 B × 1", 64, 1), ("64 B × 16", 64, 16), ("1,024 B × 1", 1_024, 1)];
+/// It takes many seconds to let all members in, so it has a turn in the first case only.
+const SLOW: &str = "pushpin";
 /// Bursts under way, so that neither side waits for the other at the end of each.
 const UNDER_WAY: u64 = 3;
 /// Deliveries that do not come.
@@ -33,7 +35,7 @@ pub(crate) fn run(settings: &Settings) -> (Workload, Vec<Missing>) {
     for (name, bytes, burst) in CASES {
         arena.case(
             name,
-            |site| site.group.is_some(),
+            |site| site.group.is_some() && (site.name != SLOW || name == CASES[0].0),
             |site| Ok(figures(&publish(site, settings, bytes, burst)?)),
         );
     }

@@ -42,7 +42,7 @@ pub(crate) const ALL: [Work; 9] = [
         columns: &[("rate", "deliveries a second", 0), ("cost", "µs a delivery", 2), BUSY],
         about: "One connection publishes, 1,000 receive, over WebSocket; a case is bytes × messages published in one write, and three such \
                 writes are under way. With the plugin Weir calls it for what is published and for each delivery. sockudo is published to \
-                by signed HTTP requests and pushpin by ZeroMQ, as their services do; what that costs them is theirs.",
+                by signed HTTP requests and pushpin by ZeroMQ, as their services do; what that costs them is theirs. pushpin, which takes long to let members in, has the first case only.",
     },
     Work {
         name: idle::NAME,
