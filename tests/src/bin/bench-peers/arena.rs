@@ -7,9 +7,13 @@ use crate::settings::Settings;
 use crate::site::{Site, Start};
 use anyhow::{Result, anyhow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 /// So many failures on end, and a system has no more turns in a case.
 const PATIENCE: usize = 2;
+
+/// A case that has taken so long gets no further round, so that the whole run stays within its time.
+const BUDGET: Duration = Duration::from_mins(8);
 
 pub(crate) struct Arena<'a> {
     settings: &'a Settings,
@@ -72,7 +76,13 @@ impl<'a> Arena<'a> {
         let mut series: Vec<Series> =
             systems.iter().map(|system| Series { system: system.clone(), runs: Vec::new() }).collect();
         let mut failures = vec![0; systems.len()];
+        let begun = Instant::now();
         for round in 0..self.settings.pairs {
+            if round > 0 && begun.elapsed() > BUDGET {
+                let error = anyhow!("{round} of {} rounds: there was no more time", self.settings.pairs);
+                self.miss(&format!("everybody, {name}"), &error);
+                break;
+            }
             // Who is first changes, so that nobody always follows the same.
             for place in 0..systems.len() {
                 let at = (place + round) % systems.len();
