@@ -3,6 +3,7 @@
 #   make run      builds all, starts the gateway with two of the shipped plugins, prints what to try
 #   make test     everything that must be green: format, lints, docs, licences, units, guests, end to end
 #   make bench    measures, and prints the figures of docs/performance.md
+#   make bench-peers  the same work on Weir and on its peers, in turns; writes docs/performance.md and its charts (40 minutes)
 #   make experiments  the founding experiments and the capacity model, and writes docs/experiments.md (ONLY=name for one of them)
 #   make bench-crates  the hot functions of every crate, alone
 #   make guard    counts their instructions, and fails where there are more than in tests/instructions.toml
@@ -31,7 +32,7 @@ export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 
 say = @printf '\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: build run test bench bench-crates guard experiments decoding experiment-tests storm million heartbeats soak fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests js-client sans-io e2e peers clean
+.PHONY: build run test bench bench-peers peers-setup bench-crates guard experiments decoding experiment-tests storm million heartbeats soak fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests js-client sans-io e2e peers clean
 
 build: host plugins
 
@@ -182,6 +183,18 @@ bench: build
 	$(call say,benchmarks)
 	cargo bench --package weir-plugin --bench calls
 	cargo run --release --package weir-tests --bin bench
+
+# A quick look: make bench-peers PAIRS=1 SLICE_MS=400 ONLY=echo,idle PEERS=bun,nats
+bench-peers: build peers-setup
+	$(call say,the same work on Weir and on its peers (40 minutes; leave the machine alone meanwhile))
+	cargo bench --package weir-plugin --bench calls --no-run
+	cargo build --release --package weir-tests --bin bench --bin bench-peers
+	target/release/bench-peers
+
+# Into target/peers, from Debian, npm and crates.io; what cannot be had is said on the page.
+peers-setup: guest-target
+	$(call say,peers: bun and ws from npm; nats-server, HAProxy, nginx, caddy, mosquitto and pushpin unpacked from Debian; Rust ones built)
+	tests/bench-peers/setup.sh
 
 # Some six minutes. ONLY="connections stealing" runs those; ONLY=capacity also writes what `weir capacity` says of machines like this one.
 EXPERIMENTS := target/experiments

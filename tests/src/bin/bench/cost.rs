@@ -2,7 +2,7 @@
 
 use crate::echo::{Slice, slice};
 use crate::fleet::{Fleet, Wire};
-use crate::report::{heading, light, median, range};
+use crate::report::{heading, keep, light, median, range};
 use crate::{gateway, setting};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -119,6 +119,7 @@ impl Costs {
             format!("{:.2} ({low:.2}–{high:.2})", median(values.to_vec()))
         };
         let ratio = median(self.ratios.clone());
+        keep(&format!("cost/{count}/ratio"), ratio);
         println!(
             "{count:>9} {:>14.2} {:>22} {:>26} {:>22} {:>20}  {}",
             median(self.alone),

@@ -2,7 +2,7 @@
 
 use crate::crowd::Over;
 use crate::fleet::{Fleet, Wire};
-use crate::report::{heading, light};
+use crate::report::{heading, keep, light};
 use crate::{gateway_in, setting};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -70,6 +70,7 @@ fn measure(over: Over, few: usize, many: usize) {
         mebibytes(after.resident),
         over.bar().map_or_else(|| "–".into(), |bar| format!("{bar} at most: {}", light(resident <= bar)))
     );
+    keep(&format!("idle/{}/bytes", over.name()), resident);
     if over == Over::Quic {
         // So many goodbyes at once do not all arrive, and the gateway would wait for the idle timeout.
         return;

@@ -1,6 +1,7 @@
 //! Medians, and how they are printed.
 
 use std::fs;
+use std::io::Write as _;
 use std::process::Command;
 
 /// The middle one.
@@ -39,6 +40,19 @@ pub(crate) fn machine() -> String {
 /// The heading of a section.
 pub(crate) fn heading(title: &str) {
     println!("\n{title}");
+}
+
+/// Keeps a figure, by its name, in the file that `BENCH_FIGURES` names; for the page that is made of them.
+pub(crate) fn keep(name: &str, value: f64) {
+    let Some(file) = std::env::var_os("BENCH_FIGURES") else { return };
+    let written = fs::File::options()
+        .create(true)
+        .append(true)
+        .open(&file)
+        .and_then(|mut file| writeln!(file, "{name}\t{value}"));
+    if let Err(error) = written {
+        eprintln!("{}: {error}", file.display());
+    }
 }
 
 /// Whether a figure reaches its bar.
