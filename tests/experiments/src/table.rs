@@ -98,7 +98,7 @@ pub(crate) fn processor() -> String {
     let model = model.map_or("an unknown processor", |(_, model)| model.trim());
     let cores = weir_capacity::measure::cores();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{model}, {cores} cores, Linux {}", kernel.trim())
+    format!("{model}, {cores} cores, Linux {}", kernel.trim().split('-').next().unwrap_or_default())
 }
 
 #[cfg(test)]

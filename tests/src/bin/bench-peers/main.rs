@@ -127,7 +127,7 @@ fn machine() -> String {
     format!(
         "{}, {cores} cores, Linux {}, {}, load average before: {}",
         model.map_or("an unknown processor", |(_, model)| model.trim()),
-        kernel.trim(),
+        kernel.trim().split('-').next().unwrap_or_default(),
         said("rustc", &["--version"]),
         load.split(' ').next().unwrap_or_default()
     )

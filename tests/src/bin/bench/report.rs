@@ -32,7 +32,7 @@ pub(crate) fn machine() -> String {
         rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
     format!(
         "{model}, {cores} cores, Linux {}, {rustc}, load average before: {}",
-        kernel.trim(),
+        kernel.trim().split('-').next().unwrap_or_default(),
         load.split(' ').next().unwrap_or_default()
     )
 }
