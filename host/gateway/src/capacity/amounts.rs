@@ -25,7 +25,9 @@ pub(crate) fn microseconds(text: &str) -> Result<f64, String> {
 
 /// `70%` as 0.7; above 0 and at most 100 %.
 pub(crate) fn percent(text: &str) -> Result<f64, String> {
-    amount(text, &[("%", 0.01), ("", 0.01)])
+    // Divided, not multiplied: a hundredth is no number of the machine's.
+    amount(text, &[("%", 1.0), ("", 1.0)])
+        .map(|percent| percent / 100.0)
         .filter(|part| *part > 0.0 && *part <= 1.0)
         .ok_or_else(|| "a part of a core, above 0% and up to 100%, such as 70%".into())
 }
