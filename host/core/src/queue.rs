@@ -19,6 +19,9 @@ use weir_codec::{EncodeError, Kind, Wire};
 const BY_REFERENCE: usize = 4096;
 /// A chunk that is larger is not added to.
 const CHUNK: usize = 64 * 1024;
+/// Small frames that others share are copied up to so many bytes, because a slice for each would cost more; what waits beyond that is
+/// shared, so that any number of receivers that read nothing hold it once.
+const BURST: usize = 16 * 1024;
 /// A buffer with more capacity than this is not kept for the next use.
 const RETAINED: usize = 64 * 1024;
 
@@ -171,12 +174,14 @@ impl Queue {
     /// Queues one frame that others queue too.
     pub(crate) fn push_shared(&mut self, lane: Option<Lane>, frame: &Bytes) {
         let queue = self.lane(lane);
+        let small = frame.len() < BY_REFERENCE;
+        let alone = queue.chunks.len() == 1;
         match queue.chunks.back_mut() {
-            Some(Chunk::Own { buffer, .. }) if frame.len() < BY_REFERENCE && buffer.len() < CHUNK => {
+            Some(Chunk::Own { buffer, .. }) if small && buffer.len() < BURST => {
                 buffer.extend_from_slice(frame);
             }
-            // A second small one: a slice for each would cost more than its copy.
-            Some(Chunk::Shared(_)) if frame.len() < BY_REFERENCE => queue.tail().extend_from_slice(frame),
+            // The second of a burst.
+            Some(Chunk::Shared(_)) if small && alone => queue.tail().extend_from_slice(frame),
             _ => queue.chunks.push_back(Chunk::Shared(frame.clone())),
         }
         self.count(lane, frame.len(), Sort::Message);
@@ -494,6 +499,28 @@ mod tests {
         push(&mut queue, 0, &length(), b"");
         queue.check_invariants();
         queue
+    }
+
+    #[test]
+    fn a_burst_of_shared_frames_is_few_slices_and_what_waits_behind_it_is_shared() {
+        let frame = Bytes::from(vec![7; 66]);
+        let mut queue = Queue::default();
+        for _ in 0..16 {
+            queue.push_shared(Some(Lane(0)), &frame);
+        }
+        let mut slices = [IoSlice::new(&[]); 64];
+        assert_eq!(queue.slices(Lane(0), &mut slices), 2, "the first, and the others");
+        for _ in 0..4_000 {
+            queue.push_shared(Some(Lane(0)), &frame);
+        }
+        let own = |chunk: &&Chunk| matches!(chunk, Chunk::Own { .. });
+        let copied: usize = queue.lanes[0].chunks.iter().filter(own).map(|chunk| chunk.len()).sum();
+        assert!((BURST..BURST + 66).contains(&copied), "{copied} of {} bytes", queue.bytes());
+        queue.check_invariants();
+        while !queue.is_empty() {
+            queue.written(Lane(0), 1_000.min(queue.bytes()));
+            queue.check_invariants();
+        }
     }
 
     #[test]
