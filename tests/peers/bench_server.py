@@ -32,8 +32,9 @@ def as_text(message: str | bytes) -> str:
     return message if isinstance(message, str) else message.decode()
 
 
-async def release(socket, held: list) -> None:
-    while held:
+async def release(socket, held: list, message) -> None:
+    """Sends what is held, if it is this."""
+    if held and held[0] is message:
         await socket.send(held.pop())
 
 
@@ -52,10 +53,12 @@ async def answer(socket, path: str) -> None:
             case "/reorder" if fifth:
                 held.append(message)
                 # The last one is not lost for want of one behind it.
-                asyncio.get_running_loop().call_later(0.2, lambda: asyncio.create_task(release(socket, held)))
+                later = lambda late: asyncio.create_task(release(socket, held, late))
+                asyncio.get_running_loop().call_later(0.2, later, message)
             case "/reorder" if held:
+                late = held[0]
                 await socket.send(message)
-                await release(socket, held)
+                await release(socket, held, late)
             case "/wrap":
                 held.append(as_text(message))
                 if len(held) == 4:
