@@ -2,8 +2,8 @@
 
 use super::{Chunk, Frame, LaneQueue, Queue};
 
-/// So many are kept at most: a message to a large group needs as many at once.
-const MOST: usize = 8_192;
+/// So many are kept at most: a message to a group needs as many at once, and each keeps about a KiB.
+const MOST: usize = 1_024;
 /// Bytes of all their buffers, at most.
 const BYTES: usize = 16 << 20;
 
