@@ -1,8 +1,8 @@
 //! `weir bench`: a load generator for servers of long-lived connections, Weir or any other.
 //!
-//! The way of a message: schedule or window ([`conn`]) → payload with its marker ([`payload`], [`marker`]) → template → frame
-//! (weir-codec) → socket ([`sockets`], [`quic`]) → server → socket → frames → markers → what came and what did not ([`tracker`]) →
-//! histogram ([`tally`]). A client knows no socket, so that one client serves all transports.
+//! The way of a message: schedule or window (`conn`) → payload with its marker (`payload`, `marker`) → template → frame
+//! (weir-codec) → socket (`sockets`, `quic`) → server → socket → frames → markers → what came and what did not (`tracker`) →
+//! histogram (`tally`). A client knows no socket, so that one client serves all transports.
 //!
 //! Threads share nothing on that way but a few counters of groups.
 
