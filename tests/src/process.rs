@@ -121,12 +121,19 @@ pub fn give_way() {
 
 /// How long threads with names that begin so have waited for a core that others had: proc(5), `schedstat`.
 pub fn waited(pid: u32, name: &str) -> Duration {
-    let of = |thread: &i32| -> Option<u64> {
-        let text = fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;
-        text.split_whitespace().nth(1)?.parse().ok()
-    };
     let threads = threads(pid).into_iter().filter(|thread| name_of(pid, *thread).starts_with(name));
-    Duration::from_nanos(threads.filter_map(|thread| of(&thread)).sum::<u64>())
+    threads.filter_map(|thread| waited_for_core(&format!("/proc/{pid}/task/{thread}/schedstat"))).sum()
+}
+
+/// The same, of the thread that asks.
+pub fn waited_here() -> Duration {
+    waited_for_core("/proc/thread-self/schedstat").expect("this thread runs, and the kernel counts")
+}
+
+/// `None` where the thread has ended.
+fn waited_for_core(schedstat: &str) -> Option<Duration> {
+    let text = fs::read_to_string(schedstat).ok()?;
+    text.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
 }
 
 /// All cores but the first.

@@ -1,7 +1,8 @@
 //! Sessions that behave while others do not, and how long they wait: the one way in which every attack measures it.
 //!
-//! The worker has a core for itself. Attackers and honest sessions share the others, where the attackers give way: so it is the gateway
-//! that lets honest sessions wait, and not the machine. On a machine with one core that cannot be told apart.
+//! The worker has a core for itself. Attackers and honest sessions share the others, where the attackers give way, and what an honest
+//! client waited for a core of its own is taken off its round trip: so it is the gateway that lets honest sessions wait, and not the
+//! machine. On a machine with one core that cannot be told apart.
 
 use crate::rig::{HONEST, Rig, figure};
 use std::fmt;
@@ -16,7 +17,7 @@ use weir_tests::{Gateway, Metrics, process};
 /// millisecond of processor time.
 const FLOOR: Duration = Duration::from_millis(2);
 /// Where clients wait for longer and the worker says that sessions waited for this long, it is the gateway that lets them wait. Below it
-/// the clients have waited for their own core, or for the kernel. A few steps that are not interrupted fit in it: a message that is
+/// the clients have waited for the kernel. A few steps that are not interrupted fit in it: a message that is
 /// inflated to its limit takes one or two milliseconds.
 const WORKER_FLOOR: Duration = Duration::from_millis(10);
 /// A worker that was without a core for more than this part of the time may have let one in a hundred wait for that alone.
@@ -41,7 +42,7 @@ pub(crate) struct Fairness {
 
 #[derive(Debug)]
 struct Phase {
-    /// Of the clients: from the request to its answer.
+    /// Of the clients: from the request to its answer, without what the client waited for a core.
     round_trips: Times,
     /// Of the worker: 99 of 100 sessions with something to do waited no longer for their turns. `None`: so long that it has no bound.
     in_worker: Option<Duration>,
@@ -93,7 +94,7 @@ pub(crate) fn during<T: Send>(gateway: &Rig, attack: impl FnOnce() -> T + Send) 
     })
 }
 
-/// Uses ten sessions of an echo in turn. When each round trip began, and how long it took.
+/// Uses ten sessions of an echo in turn. When each round trip began, and how long it took but for this thread's wait for a core.
 fn talk(echo: SocketAddr, stop: &AtomicBool, ready: &SyncSender<()>) -> Vec<(Instant, Duration)> {
     process::leave_first_core();
     let mut sessions: Vec<_> = (0..10).map(|_| Raw::websocket(echo)).collect();
@@ -102,10 +103,12 @@ fn talk(echo: SocketAddr, stop: &AtomicBool, ready: &SyncSender<()>) -> Vec<(Ins
     while !stop.load(Ordering::Relaxed) {
         let number = times.len();
         let session = &mut sessions[number % 10];
+        let waited = process::waited_here();
         let began = Instant::now();
         assert!(session.write(&masked(0x81, number.to_string().as_bytes())));
         assert_eq!(echo_of(session), number.to_string().as_bytes());
-        times.push((began, began.elapsed()));
+        let took = began.elapsed();
+        times.push((began, took.saturating_sub(process::waited_here() - waited)));
         // A pace, so that the measurement is not an attack itself.
         std::thread::sleep(Duration::from_millis(1));
     }
