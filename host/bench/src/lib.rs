@@ -27,6 +27,8 @@ mod tally;
 mod target;
 mod template;
 mod tracker;
+#[cfg(test)]
+mod trial;
 pub mod trust;
 
 pub use error::Error;

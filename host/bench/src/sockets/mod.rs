@@ -3,6 +3,8 @@
 mod alarm;
 mod peer;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 
 use crate::conn::Conn;

@@ -135,7 +135,10 @@ impl Peer {
                 Answer::Upgraded(mut first) => {
                     self.opened(shard, buffers)?;
                     let now = shard.shared.now();
-                    self.conn.received(&mut first, now, shard, &mut buffers.write)?;
+                    let ended = self.conn.received(&mut first, now, shard, &mut buffers.write);
+                    // The buffer is everybody's: what this one says must not be left in it for the next.
+                    self.write(&mut buffers.write)?;
+                    ended?;
                     return Ok(true);
                 }
                 Answer::Refused(status, said) => {

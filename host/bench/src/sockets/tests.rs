@@ -1,0 +1,79 @@
+//! Servers that do what libraries do not let them.
+
+use crate::trial::result;
+use bytes::BytesMut;
+use serde_json::json;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use weir_codec::websocket::{Limits, Role, accept_key};
+use weir_codec::{Decoder, Event, Kind, Wire};
+
+/// Where a test's server listens, and what a client is told of it.
+fn listen(scheme: &str) -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+/// Lets a client in, and says this in the same breath.
+fn upgrade(mut stream: &TcpStream, then: &[u8]) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        request.push(byte[0]);
+    }
+    let request = String::from_utf8(request).unwrap();
+    assert!(request.starts_with("GET / HTTP/1.1\r\n"), "{request:?}");
+    let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+    let head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+        accept_key(key.as_bytes())
+    );
+    stream.write_all(&[head.as_bytes(), then].concat()).unwrap();
+}
+
+/// Sends back what comes until a close frame does, and gives its code.
+fn echo(mut stream: &TcpStream) -> Option<u16> {
+    let mut decoder = Decoder::websocket(Role::Server, Limits { message: 1 << 20, fragments: 8 });
+    let wire = Wire::WebSocket { role: Role::Server };
+    let mut buffer = [0; 4_096];
+    loop {
+        let length = stream.read(&mut buffer).unwrap();
+        assert!(length > 0, "no close frame came");
+        let mut bytes = &mut buffer[..length];
+        let mut out = BytesMut::new();
+        while !bytes.is_empty() {
+            let decoded = decoder.decode(bytes).unwrap();
+            let consumed = decoded.consumed;
+            match decoded.event {
+                Some(Event::Message { payload, .. }) => {
+                    wire.encode(Kind::Binary, &payload, [0; 4], &mut out).unwrap();
+                }
+                Some(Event::Close(close)) => return close.map(|(code, _)| code),
+                _ => {}
+            }
+            bytes = &mut bytes[consumed..];
+        }
+        stream.write_all(&out).unwrap();
+    }
+}
+
+/// As a server does that has too many. The answer to its farewell is its own, and nobody else's.
+#[test]
+fn a_farewell_with_the_upgrade_is_told_and_nobody_else_hears_of_it() {
+    let (listener, url) = listen("ws");
+    let server = thread::spawn(move || {
+        let [first, second] = [(); 2].map(|()| listener.accept().unwrap().0);
+        upgrade(&first, &[0x88, 2, 0x03, 0xf5]);
+        assert_eq!(echo(&first), Some(1_013));
+        upgrade(&second, &[]);
+        assert_eq!(echo(&second), Some(1_000));
+    });
+    let result = result(&[&url, "-c", "2", "--duration", "200ms", "--warm-up", "0"]);
+    server.join().unwrap();
+    assert_eq!(result["errors"], json!({ "closed_1013": 1 }), "{result}");
+    assert_eq!(result["connections"], json!({ "asked": 2, "open": 2, "failed": 0, "closed": 1 }));
+    assert!(result["received"].as_u64() > Some(0), "{result}");
+}

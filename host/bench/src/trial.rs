@@ -1,0 +1,28 @@
+//! Runs in the tests' own process, against servers of the tests' own.
+
+use crate::options::Options;
+use crate::progress::Progress;
+use crate::settings::Settings;
+use crate::{Error, report, run};
+use clap::{Args as _, Command, FromArgMatches as _};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What a command line means; the text of clap's error where it means nothing.
+pub(crate) fn options(words: &[&str]) -> Result<Options, String> {
+    let command = Options::augment_args(Command::new("bench").no_binary_name(true));
+    let matches = command.try_get_matches_from(words).map_err(|error| error.to_string())?;
+    Options::from_arg_matches(&matches).map_err(|error| error.to_string())
+}
+
+pub(crate) fn settings(words: &[&str]) -> Result<Settings, Error> {
+    Settings::new(&options(words).unwrap())
+}
+
+/// The result of a run, as `--json` prints it.
+pub(crate) fn result(words: &[&str]) -> Value {
+    let settings = Arc::new(settings(words).unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let measured = runtime.block_on(run::run(&settings, None, &Progress::new(false))).unwrap();
+    report::json(&settings, &measured)
+}
