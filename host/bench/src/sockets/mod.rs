@@ -214,11 +214,8 @@ impl Sockets {
         for event in &self.events {
             let Token(at) = event.token();
             let Some(peer) = self.peers.get_mut(at).and_then(Option::as_mut) else { continue };
-            let readable = event.is_readable() || event.is_read_closed() || event.is_error();
             self.out_of_turn |= peer.is_full();
-            if let Err(failure) =
-                peer.ready(readable, event.is_writable(), &mut self.shard, &mut self.buffers)
-            {
+            if let Err(failure) = peer.ready(event.into(), &mut self.shard, &mut self.buffers) {
                 end(&mut self.peers[at], failure, &mut self.shard);
             }
         }

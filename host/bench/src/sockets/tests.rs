@@ -77,3 +77,21 @@ fn a_farewell_with_the_upgrade_is_told_and_nobody_else_hears_of_it() {
     assert_eq!(result["connections"], json!({ "asked": 2, "open": 2, "failed": 0, "closed": 1 }));
     assert!(result["received"].as_u64() > Some(0), "{result}");
 }
+
+/// The last word and the end of the stream are one event for whoever waits for the socket.
+#[test]
+fn an_end_behind_the_last_word_is_noticed() {
+    const CONNECTIONS: u64 = 50;
+    let (listener, url) = listen("tcp");
+    let server = thread::spawn(move || {
+        for _ in 0..CONNECTIONS {
+            listener.accept().unwrap().0.write_all(&[0, 0, 0, 2, b'o', b'k']).unwrap();
+        }
+    });
+    let connections = CONNECTIONS.to_string();
+    let idle = [&url, "-c", &connections, "--in-flight", "0", "--duration", "200ms", "--warm-up", "0"];
+    let result = result(&idle);
+    server.join().unwrap();
+    assert_eq!(result["errors"], json!({ "closed_eof": CONNECTIONS }), "{result}");
+    assert_eq!(result["other_messages"], CONNECTIONS);
+}
