@@ -124,6 +124,23 @@ fn every_framing() {
     }
 }
 
+/// Longer than what the socket takes at once: what TLS keeps of it is not left until the next message.
+#[test]
+fn long_messages_over_tls() {
+    let authority = Authority::default();
+    let framing = "framing = { type = \"length\", prefix = \"u32be\", max = \"16MiB\" }";
+    let tls = "tls = { cert = \"cert.pem\", key = \"key.pem\" }";
+    let listener = listener("tls", &format!("route = \"echo\"\nprotocol = \"tcp\"\n{framing}\n{tls}"));
+    let config = format!("[admin]\nbind = \"127.0.0.1:0\"\n{listener}");
+    let gateway = Gateway::prepare(&config, &[]).with(|dir| authority.write(dir)).start();
+    let url = format!("tls://{}", gateway.address("tls"));
+    let load = ["-c", "3", "--size", "8MiB", "--ca", "ca.pem", "--timeout", "20s"];
+    let (code, result) =
+        bench(gateway.dir(), &url, &[&load[..], &["--duration", "200ms", "--warm-up", "0"]].concat());
+    assert_eq!((code, &result["errors"]), (0, &json!({})), "{result}");
+    assert!(result["sent"].as_u64() >= Some(3), "{result}");
+}
+
 #[test]
 fn publishers_and_subscribers_of_the_gateway() {
     let gateway = gateway(&[

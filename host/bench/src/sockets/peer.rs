@@ -72,7 +72,7 @@ impl Peer {
             return Ok(());
         }
         let was_full = self.is_full();
-        if ready.writable && !self.waiting.is_empty() {
+        if ready.writable && (self.stream.holds_back() || !self.waiting.is_empty()) {
             self.flush()?;
         }
         let ended = if ready.readable { self.read(ready.ended, shard, buffers) } else { Ok(()) };

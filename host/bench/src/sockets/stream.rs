@@ -122,6 +122,11 @@ impl Stream {
         if taken == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(taken) }
     }
 
+    /// Whether TLS has bytes that the socket did not take.
+    pub(super) fn holds_back(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.wants_write())
+    }
+
     /// Gives what TLS holds to the socket, as far as it takes it.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let Self { tcp, tls: Some(tls) } = self else { return Ok(()) };
