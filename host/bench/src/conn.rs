@@ -18,6 +18,9 @@ use weir_codec::{Decoder, Event, Wire, WireError};
 /// What waits to be written on a connection before no more messages are made for it, in bytes.
 pub(crate) const MOST_WAITING: usize = 256 << 10;
 
+/// What answers to pings and the like may wait on top of that and of the message that is on its way, in bytes.
+pub(crate) const MOST_ANSWERS: usize = 1 << 20;
+
 /// Why a connection cannot go on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum End {

@@ -4,6 +4,7 @@ use crate::options::Options;
 use crate::payload::Payloads;
 use crate::target::Target;
 use crate::template::{self, Filling, Template};
+use crate::conn::{MOST_ANSWERS, MOST_WAITING};
 use crate::{Error, marker, trust};
 use bytes::BytesMut;
 use serde_json::json;
@@ -73,6 +74,8 @@ pub(crate) struct Settings {
     pub(crate) ready: Option<Vec<u8>>,
     pub(crate) publish: Template,
     pub(crate) answers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What may wait to be written on a connection, in bytes, before it is given up.
+    pub(crate) most_waiting: usize,
     /// For the result.
     pub(crate) described: serde_json::Value,
 }
@@ -138,7 +141,7 @@ impl Settings {
             Some(target) => Some(trust::config(options.ca.as_deref(), options.insecure, target)?),
             None => None,
         };
-        let settings = Self {
+        let mut settings = Self {
             connections: options.connections,
             ramp: options.ramp,
             sources: options.source.clone(),
@@ -164,10 +167,11 @@ impl Settings {
             described: describe(options, &payloads),
             publish,
             payloads,
+            most_waiting: MOST_WAITING + MOST_ANSWERS,
             target,
             publisher_target,
         };
-        settings.check_frames()?;
+        settings.most_waiting += settings.longest_frame()?;
         Ok(settings)
     }
 
@@ -230,17 +234,39 @@ impl Settings {
         }
     }
 
-    /// What cannot be framed is found before anything is sent.
-    fn check_frames(&self) -> Result<(), Error> {
-        let longest = "x".repeat(self.payloads.longest());
-        let mut message = Vec::new();
-        self.publish.fill(Filling { payload: longest.as_bytes(), group: 0, number: 0 }, &mut message);
-        if message.len() > LONGEST {
-            return Err(wrong("size", "makes messages of more than 64 MiB"));
+    /// What cannot be framed, or is no text, is found before anything is sent. Gives the length of the longest message in its frame.
+    fn longest_frame(&self) -> Result<usize, Error> {
+        let payload = self.payloads.longest();
+        if self.kind == Kind::Text && std::str::from_utf8(payload).is_err() {
+            return Err(wrong("payload", "is no UTF-8, as messages of --text are; leave --text out"));
         }
-        let target = self.publisher_target.as_ref().unwrap_or(&self.target);
-        let framed = self.wire(target).encode(self.kind, &message, [0; 4], &mut BytesMut::new());
-        framed.map_err(|error| wrong("framing", format!("cannot carry such messages: {error}")))
+        let (group, number) = (self.groups.map_or(0, |groups| groups.count - 1), self.connections - 1);
+        let filled = |template: &Template| {
+            let mut message = Vec::new();
+            template.fill(Filling { payload, group, number }, &mut message);
+            message
+        };
+        let publishers = self.publisher_target.as_ref().unwrap_or(&self.target);
+        let mut said = vec![("publish", publishers, filled(&self.publish))];
+        said.extend(self.hello.as_ref().map(|hello| ("hello", &self.target, filled(hello))));
+        let hello = self.hello_publishers.as_ref();
+        said.extend(hello.map(|hello| ("hello-publishers", publishers, filled(hello))));
+        said.extend(self.answers.iter().map(|(_, answer)| ("answer", &self.target, answer.clone())));
+        let mut longest = 0;
+        for (option, target, message) in said {
+            if message.len() > LONGEST {
+                return Err(wrong(option, "makes messages of more than 64 MiB"));
+            }
+            if self.kind == Kind::Text && std::str::from_utf8(&message).is_err() {
+                return Err(wrong(option, "is no UTF-8, as messages of --text are; leave --text out"));
+            }
+            let mut frame = BytesMut::new();
+            self.wire(target).encode(self.kind, &message, [0; 4], &mut frame).map_err(|error| {
+                wrong("framing", format!("cannot carry what --{option} makes of this payload: {error}"))
+            })?;
+            longest = longest.max(frame.len());
+        }
+        Ok(longest)
     }
 }
 
@@ -339,4 +365,34 @@ fn describe(options: &Options, payloads: &Payloads) -> serde_json::Value {
         set("publish", options.publish.clone().into());
     }
     described
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::trial::settings;
+
+    #[test]
+    fn what_cannot_be_sent_is_found_before_anything_is() {
+        let dir = std::env::temp_dir().join(format!("weir-bench-settings-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = dir.join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (lines, binary) = (file("lines", b"{marker}\nand more"), file("binary", b"{marker}\xff"));
+        for (words, says) in [
+            (&["tcp://127.0.0.1:1", "--framing", "line", "--payload", &lines][..], "--framing"),
+            (&["tcp://127.0.0.1:1", "--framing", "line", "--hello", r"a\nb"], "--hello"),
+            (&["ws://127.0.0.1:1", "--text", "--payload", &binary], "--payload"),
+            (&["ws://127.0.0.1:1", "--text", "--publish", r"\xff{payload}"], "--publish"),
+            (&["ws://127.0.0.1:1", "--text", "--answer", r"a=\xff"], "--answer"),
+            (&["tcp://127.0.0.1:1", "--framing", "length:u8", "--size", "256"], "--framing"),
+        ] {
+            let error = settings(words).unwrap_err().to_string();
+            assert!(error.contains(says), "{words:?}: {error}");
+        }
+        settings(&["ws://127.0.0.1:1", "--payload", &binary]).unwrap();
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
 }

@@ -20,9 +20,9 @@ pub(crate) fn settings(words: &[&str]) -> Result<Settings, Error> {
 }
 
 /// The result of a run, as `--json` prints it.
-pub(crate) fn result(words: &[&str]) -> Value {
-    let settings = Arc::new(settings(words).unwrap());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let measured = runtime.block_on(run::run(&settings, None, &Progress::new(false))).unwrap();
-    report::json(&settings, &measured)
+pub(crate) fn result(words: &[&str]) -> Result<Value, Error> {
+    let settings = Arc::new(settings(words)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let measured = runtime.block_on(run::run(&settings, None, &Progress::new(false)))?;
+    Ok(report::json(&settings, &measured))
 }

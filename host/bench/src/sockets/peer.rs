@@ -82,7 +82,11 @@ impl Peer {
         } else {
             self.write(&mut buffers.write)
         };
-        ended.and(written)
+        ended.and(written)?;
+        if self.waiting.len() > shard.settings.most_waiting {
+            return Err(Failure::unread());
+        }
+        Ok(())
     }
 
     /// Sends what is due, with what is to be said besides.

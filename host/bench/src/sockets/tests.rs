@@ -71,7 +71,7 @@ fn a_farewell_with_the_upgrade_is_told_and_nobody_else_hears_of_it() {
         upgrade(&second, &[]);
         assert_eq!(echo(&second), Some(1_000));
     });
-    let result = result(&[&url, "-c", "2", "--duration", "200ms", "--warm-up", "0"]);
+    let result = result(&[&url, "-c", "2", "--duration", "200ms", "--warm-up", "0"]).unwrap();
     server.join().unwrap();
     assert_eq!(result["errors"], json!({ "closed_1013": 1 }), "{result}");
     assert_eq!(result["connections"], json!({ "asked": 2, "open": 2, "failed": 0, "closed": 1 }));
@@ -90,8 +90,29 @@ fn an_end_behind_the_last_word_is_noticed() {
     });
     let connections = CONNECTIONS.to_string();
     let idle = [&url, "-c", &connections, "--in-flight", "0", "--duration", "200ms", "--warm-up", "0"];
-    let result = result(&idle);
+    let result = result(&idle).unwrap();
     server.join().unwrap();
     assert_eq!(result["errors"], json!({ "closed_eof": CONNECTIONS }), "{result}");
     assert_eq!(result["other_messages"], CONNECTIONS);
+}
+
+/// Memory is not where the answers to it are kept.
+#[test]
+fn who_asks_and_does_not_listen_is_given_up() {
+    let (listener, url) = listen("ws");
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        upgrade(&stream, &[]);
+        // Each ping is 127 bytes, and asks for a pong of 131.
+        let pings = [&[0x89, 125][..], &[b'p'; 125]].concat().repeat(1_000);
+        let mut sent = 0_u64;
+        while stream.write_all(&pings).is_ok() {
+            sent += pings.len() as u64;
+            assert!(sent < 1 << 30, "nobody minds");
+        }
+    });
+    // Waiting for what never comes, so that this takes as long as it takes.
+    let error = result(&[&url, "-c", "1", "--ready", "never", "--timeout", "5m"]).unwrap_err();
+    server.join().unwrap();
+    assert!(error.to_string().contains("did not read"), "{error}");
 }
