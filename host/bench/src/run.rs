@@ -62,11 +62,11 @@ pub(crate) async fn run(
     server_pid: Option<(&'static str, u32)>,
     progress: &Progress,
 ) -> Result<Measured, Error> {
-    let look = || match server_pid {
-        Some((option, pid)) => Usage::of(pid).map(Some).ok_or(Error::Process { option, pid }),
-        None => Ok(None),
-    };
-    let before = look()?;
+    let look = || server_pid.and_then(|(_, pid)| Usage::of(pid));
+    let before = look();
+    if let Some((option, pid)) = server_pid.filter(|_| before.is_none()) {
+        return Err(Error::Process { option, pid });
+    }
     let shared = Arc::new(Shared::new(settings));
     let threads = start(settings, &shared)?;
     let interrupted = tokio::spawn({
@@ -102,9 +102,9 @@ pub(crate) async fn run(
         shared.begin(Window { start, from, to });
     }
     wait(&shared, progress, settings, |now| now >= from).await;
-    let (first, own, begun) = (look()?, Usage::own(), shared.now());
+    let (first, own, begun) = (look(), Usage::own(), shared.now());
     wait(&shared, progress, settings, |_| false).await;
-    let (last, own, ended) = (look()?, Usage::own().since(&own), shared.now());
+    let (last, own, ended) = (look(), Usage::own().since(&own), shared.now());
     let stopped = shared.is_stopped();
     progress.draining();
     let mut tally = Tally::default();
@@ -128,6 +128,10 @@ pub(crate) async fn run(
         tally.errors("lost", due.saturating_sub(delivered), || {
             "deliveries that a subscriber never had".into()
         });
+    }
+    if let Some((_, pid)) = server_pid.filter(|_| last.is_none()) {
+        // What was measured until then is told all the same.
+        tally.error("server_ended", || format!("the server's process {pid} ended before the load did"));
     }
     let server = server_pid.zip(before).zip(first.zip(last)).map(|(((_, pid), before), (first, last))| {
         Server { pid, spent: last.since(&first), resident_before: before.resident, resident: last.resident }

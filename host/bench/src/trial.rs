@@ -21,8 +21,10 @@ pub(crate) fn settings(words: &[&str]) -> Result<Settings, Error> {
 
 /// The result of a run, as `--json` prints it.
 pub(crate) fn result(words: &[&str]) -> Result<Value, Error> {
-    let settings = Arc::new(settings(words)?);
+    let options = options(words).unwrap();
+    let settings = Arc::new(Settings::new(&options)?);
+    let server_pid = options.server_pid.map(|pid| ("server-pid", pid));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let measured = runtime.block_on(run::run(&settings, None, &Progress::new(false)))?;
+    let measured = runtime.block_on(run::run(&settings, server_pid, &Progress::new(false)))?;
     Ok(report::json(&settings, &measured))
 }

@@ -2,9 +2,10 @@
 
 use crate::trial::result;
 use bytes::BytesMut;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::thread;
 use weir_codec::websocket::{Limits, Role, accept_key};
 use weir_codec::{Decoder, Event, Kind, Wire};
@@ -58,6 +59,28 @@ fn echo(mut stream: &TcpStream) -> Option<u16> {
         }
         stream.write_all(&out).unwrap();
     }
+}
+
+/// A server that does not survive its load is what such a tool is there to find.
+#[test]
+fn what_was_measured_is_told_where_the_process_of_the_server_ended() {
+    let (listener, url) = listen("ws");
+    let mut process = Command::new("sleep").arg("60").spawn().unwrap();
+    let pid = process.id().to_string();
+    let server = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        upgrade(&stream, &[]);
+        // The load has begun.
+        stream.peek(&mut [0]).unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        echo(&stream);
+    });
+    let load = [&url, "-c", "1", "--duration", "200ms", "--warm-up", "0", "--server-pid", &pid];
+    let result = result(&load).unwrap();
+    server.join().unwrap();
+    assert_eq!((&result["errors"], &result["server"]), (&json!({ "server_ended": 1 }), &Value::Null), "{result}");
+    assert!(result["sent"].as_u64() > Some(0), "{result}");
 }
 
 /// As a server does that has too many. The answer to its farewell is its own, and nobody else's.
