@@ -85,11 +85,7 @@ pub(crate) async fn run(
             }
         }
     });
-    let ready = || {
-        shared.ready.load(SeqCst) >= settings.threads
-            || threads.iter().any(std::thread::JoinHandle::is_finished)
-    };
-    while !ready() {
+    while shared.ready.load(SeqCst) < settings.threads && !shared.is_stopped() {
         progress.opening(&shared, settings.connections);
         sleep(LOOK).await;
     }
@@ -145,6 +141,27 @@ pub(crate) async fn run(
 
 type Threads = Vec<std::thread::JoinHandle<std::io::Result<Tally>>>;
 
+/// Ends the run for all threads where one of them fails: what the others went on to measure would be less than what was asked for.
+struct StopUnless(Option<Arc<Shared>>);
+
+impl StopUnless {
+    fn done(shared: &Arc<Shared>) -> Self {
+        Self(Some(Arc::clone(shared)))
+    }
+
+    fn is_done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for StopUnless {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.0 {
+            shared.stop();
+        }
+    }
+}
+
 /// Connections in turn to each thread, so that all have alike.
 fn start(settings: &Arc<Settings>, shared: &Arc<Shared>) -> Result<Threads, Error> {
     let start = |thread: usize| {
@@ -152,7 +169,12 @@ fn start(settings: &Arc<Settings>, shared: &Arc<Shared>) -> Result<Threads, Erro
         let numbers = (thread as u32..settings.connections).step_by(settings.threads).collect();
         let run = if settings.target.scheme.is_quic() { quic::run } else { sockets::run };
         let builder = std::thread::Builder::new().name(format!("weir-bench-{thread}"));
-        Ok(builder.spawn(move || run(shard, numbers))?)
+        let guard = StopUnless::done(shared);
+        Ok(builder.spawn(move || {
+            let tally = run(shard, numbers)?;
+            guard.is_done();
+            Ok(tally)
+        })?)
     };
     (0..settings.threads).map(start).collect()
 }
