@@ -58,8 +58,6 @@ pub(crate) struct Settings {
     pub(crate) threads: usize,
     pub(crate) framing: Arc<Framing>,
     pub(crate) headers: Vec<(String, String)>,
-    /// Where a URL wants it.
-    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
     pub(crate) pace: Pace,
     pub(crate) payloads: Payloads,
     /// Every payload has a marker.
@@ -90,9 +88,13 @@ impl Settings {
         if options.source.iter().any(|other| source.is_some_and(|first| first.is_ipv4() != other.is_ipv4())) {
             return Err(wrong("source", "give addresses of one family, IPv4 or IPv6"));
         }
-        let target = Target::parse(&options.url, source)?;
-        let publisher_url = options.publisher_url.as_ref();
-        let publisher_target = publisher_url.map(|url| Target::parse(url, source)).transpose()?;
+        let target = |url: &String| {
+            let target = Target::parse(url, source)?;
+            let tls = trust::config(options.ca.as_deref(), options.insecure, &target)?;
+            Ok::<_, Error>(Target { tls, ..target })
+        };
+        let publisher_target = options.publisher_url.as_ref().map(target).transpose()?;
+        let target = target(&options.url)?;
         if publisher_target.as_ref().is_some_and(|other| other.scheme.is_quic() != target.scheme.is_quic()) {
             return Err(wrong(
                 "publisher-url",
@@ -136,11 +138,6 @@ impl Settings {
                 .ok_or_else(|| wrong("answer", format!("{text:?} is no TEXT=ANSWER")))?;
             Ok::<_, Error>((template::unescape("answer", when)?, template::unescape("answer", what)?))
         };
-        let targets = [Some(&target), publisher_target.as_ref()];
-        let tls = match targets.into_iter().flatten().find(|target| target.scheme.is_tls()) {
-            Some(target) => Some(trust::config(options.ca.as_deref(), options.insecure, target)?),
-            None => None,
-        };
         let mut settings = Self {
             connections: options.connections,
             ramp: options.ramp,
@@ -148,7 +145,6 @@ impl Settings {
             threads: options.threads.min(options.connections as usize),
             framing: Arc::new(framing),
             headers: options.header.iter().map(|header| split_header(header)).collect::<Result<_, _>>()?,
-            tls,
             pace: match (options.rate, options.in_flight) {
                 (Some(rate), _) => Pace::Rate(rate),
                 (None, 0) => Pace::Idle,

@@ -2,7 +2,9 @@
 
 use crate::Error;
 use crate::template::{Filling, Template};
+use rustls::ClientConfig;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
 /// What is spoken, by the URL's scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +66,12 @@ pub(crate) struct Target {
     /// With its query; `{group}` and `{n}` are filled in for each connection.
     pub(crate) path: Template,
     pub(crate) address: SocketAddr,
+    /// Where the scheme has it. What is offered in it depends on the scheme.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
 }
 
 impl Target {
-    /// Takes it apart and looks its host up. With `source`, an address of that family is taken.
+    /// Takes it apart and looks its host up; TLS is for [`trust`](crate::trust) to add. With `source`, an address of that family is taken.
     pub(crate) fn parse(url: &str, source: Option<IpAddr>) -> Result<Self, Error> {
         let bad = |problem| Error::Url { url: url.into(), problem };
         let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("is no URL"))?;
@@ -100,6 +104,7 @@ impl Target {
             authority: authority.into(),
             path: Template::of(path.as_bytes()),
             address,
+            tls: None,
         })
     }
 

@@ -137,7 +137,7 @@ impl Sockets {
             }
             Err(error) => {
                 self.peers.push(None);
-                self.fail(Failure::to_connect(&error, target.address));
+                self.shard.failed(Failure::to_connect(&error, target.address));
             }
         }
     }
@@ -332,26 +332,15 @@ impl Sockets {
     fn end(&mut self, at: usize, failure: Failure) {
         end(&mut self.peers[at], failure, &mut self.shard);
     }
-
-    fn fail(&mut self, failure: Failure) {
-        count_failed(&mut self.shard, failure);
-    }
 }
 
 fn end(slot: &mut Option<Peer>, failure: Failure, shard: &mut Shard) {
     let Some(mut peer) = slot.take() else { return };
     // Whether it was counted as open: so it is from when the server was ready for it.
     if peer.step().is_some() {
-        count_failed(shard, failure);
+        shard.failed(failure);
     } else {
         peer.conn.finish(shard);
-        shard.tally.closed += 1;
-        shard.tally.error(&failure.reason, || failure.about);
+        shard.closed(failure);
     }
-}
-
-fn count_failed(shard: &mut Shard, failure: Failure) {
-    shard.tally.failed += 1;
-    shard.shared.live.failed.fetch_add(1, Relaxed);
-    shard.tally.error(&failure.reason, || failure.about);
 }

@@ -122,7 +122,7 @@ impl Peer {
             if !self.stream.is_connected().map_err(failed)? {
                 return Ok(false);
             }
-            if let Some(tls) = settings.tls.as_ref().filter(|_| target.scheme.is_tls()) {
+            if let Some(tls) = &target.tls {
                 self.stream.secure(tls, &target.host).map_err(failed)?;
             }
             self.stage = Stage::ExpectSecured;
