@@ -52,9 +52,24 @@ pub fn run(options: &Options) -> Result<ExitCode, Error> {
     runtime.block_on(async {
         match options.compare.as_deref() {
             Some(url) if url.contains("://") => pairs(options, url).await,
-            other => single(options, other.map(Path::new)).await,
+            earlier => {
+                needs_no_url(options)?;
+                single(options, earlier.map(Path::new)).await
+            }
         }
     })
+}
+
+/// What is said of another server is a mistake where there is none.
+fn needs_no_url(options: &Options) -> Result<(), Error> {
+    let of_another = [
+        ("compare-pid", options.compare_pid.is_some()),
+        ("compare-publisher-url", options.compare_publisher_url.is_some()),
+    ];
+    match of_another.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(Error::Option { option, problem: "goes with --compare URL".into() }),
+        None => Ok(()),
+    }
 }
 
 /// One run, and perhaps an earlier one beside it.
@@ -89,7 +104,15 @@ async fn single(options: &Options, earlier: Option<&Path>) -> Result<ExitCode, E
 
 /// Runs on two servers in turns. Which is first changes, so that neither always follows the other.
 async fn pairs(options: &Options, url: &str) -> Result<ExitCode, Error> {
-    let others = Options { url: url.into(), ..options.clone() };
+    if options.publisher_url.is_some() != options.compare_publisher_url.is_some() {
+        let problem = "give it and --publisher-url, or none of them: what is published at one server reaches nobody of the other".into();
+        return Err(Error::Option { option: "compare-publisher-url", problem });
+    }
+    let others = Options {
+        url: url.into(),
+        publisher_url: options.compare_publisher_url.clone(),
+        ..options.clone()
+    };
     let sides = [prepare(options)?, prepare(&others)?];
     let pids = [
         options.server_pid.map(|pid| ("server-pid", pid)),

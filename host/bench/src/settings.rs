@@ -294,16 +294,7 @@ fn check_numbers(options: &Options) -> Result<(), Error> {
 }
 
 fn groups(options: &Options) -> Result<Option<Groups>, Error> {
-    let Some(count) = options.groups else {
-        let needs_groups = [
-            ("publisher-url", options.publisher_url.is_some()),
-            ("hello-publishers", options.hello_publishers.is_some()),
-        ];
-        return match needs_groups.iter().find(|(_, given)| *given) {
-            Some((option, _)) => Err(wrong(option, "goes with --groups")),
-            None => Ok(None),
-        };
-    };
+    let Some(count) = options.groups else { return Ok(None) };
     if count == 0 || options.publishers == 0 {
         return Err(wrong("groups", "needs one group and one publisher at least"));
     }
