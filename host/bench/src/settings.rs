@@ -2,7 +2,7 @@
 
 use crate::options::Options;
 use crate::payload::Payloads;
-use crate::target::Target;
+use crate::target::{Scheme, Target};
 use crate::template::{self, Filling, Template};
 use crate::conn::{MOST_ANSWERS, MOST_WAITING};
 use crate::{Error, marker, trust};
@@ -160,7 +160,7 @@ impl Settings {
             hello_publishers: text("hello-publishers", &options.hello_publishers)?,
             ready: options.ready.as_ref().map(|text| template::unescape("ready", text)).transpose()?,
             answers: options.answer.iter().map(answer).collect::<Result<_, _>>()?,
-            described: describe(options, &payloads),
+            described: describe(options, &target, &payloads),
             publish,
             payloads,
             most_waiting: MOST_WAITING + MOST_ANSWERS,
@@ -323,8 +323,9 @@ fn split_header(header: &str) -> Result<(String, String), Error> {
 }
 
 /// What two results must have in common to be compared.
-fn describe(options: &Options, payloads: &Payloads) -> serde_json::Value {
+fn describe(options: &Options, target: &Target, payloads: &Payloads) -> serde_json::Value {
     let mut described = json!({
+        "scheme": target.url.split(':').next(),
         "connections": options.connections,
         "threads": options.threads,
         "kind": if options.text { "text" } else { "binary" },
@@ -333,6 +334,9 @@ fn describe(options: &Options, payloads: &Payloads) -> serde_json::Value {
         "correlation": if payloads.are_marked() { "marker" } else { "order" },
     });
     let mut set = |key: &str, value: serde_json::Value| described[key] = value;
+    if matches!(target.scheme, Scheme::Tcp | Scheme::Tls) {
+        set("framing", options.framing.clone().into());
+    }
     match options.rate {
         Some(rate) => set("rate", rate.into()),
         None => set("in_flight", options.in_flight.into()),
