@@ -22,7 +22,6 @@ use weir_codec::{Decoder, Event, Wire, WireError};
 
 /// What waits to be written on a connection before no more messages are made for it, in bytes.
 pub(crate) const MOST_WAITING: usize = 256 << 10;
-
 /// What answers to pings and the like may wait on top of that and of the message that is on its way, in bytes.
 pub(crate) const MOST_ANSWERS: usize = 1 << 20;
 
@@ -57,6 +56,8 @@ struct Client {
     scanner: Scanner,
     /// Without markers: when what is under way was sent.
     unmarked: VecDeque<Nanos>,
+    /// Without markers: how many were given up, and have not come since.
+    given_up: u64,
     /// When it last came forward, or had nothing to wait for.
     progress: Nanos,
 }
@@ -85,6 +86,7 @@ impl Conn {
             trackers: (0..trackers).map(|_| Tracker::default()).collect(),
             scanner: Scanner::default(),
             unmarked: VecDeque::new(),
+            given_up: 0,
             progress: 0,
         };
         Self { decoder, client }
@@ -267,6 +269,7 @@ impl Client {
             Part::Echo if shard.settings.marked => self.trackers[0].give_up(self.sequence),
             Part::Echo => {
                 let lost = std::mem::take(&mut self.unmarked).len() as u64;
+                self.given_up += lost;
                 shard.tally.errors("lost", lost, || "messages that never came back".into());
             }
             Part::Publisher => {

@@ -106,6 +106,10 @@ impl Client {
                 Self::came(sent, now, shard);
             }
             None if self.sequence == 0 => shard.tally.other += 1,
+            None if self.given_up > 0 => {
+                self.given_up -= 1;
+                shard.tally.error("late", || "messages that came after they were given up".into());
+            }
             None => shard.tally.error("doubled", || "more messages came than were sent".into()),
         }
     }
