@@ -99,7 +99,8 @@ fn gateway_in(listeners: &str, put: impl FnOnce(&Path)) -> Gateway {
 
 /// A positive number from the environment.
 fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| positive(name, &text))
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty());
+    text.map_or(default, |text| positive(name, &text))
 }
 
 /// What is no number ends the run: figures of other settings than those that were asked for help nobody.
