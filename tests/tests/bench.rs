@@ -298,6 +298,12 @@ fn ends_and_refusals_are_counted_and_explained() {
         (&["--hello", r"\q"], "backslash"),
         (&["--groups", "60"], "--connections"),
         (&["--groups", "1", "--size", "8"], "24 bytes"),
+        (&["--publisher-url", "ws://127.0.0.1:1"], "--groups"),
+        (&["--compare", "result.json", "--compare-pid", "1"], "--compare URL"),
+        (
+            &["--compare", "ws://127.0.0.1:1", "--groups", "1", "--publisher-url", "ws://127.0.0.1:1"],
+            "--compare-publisher-url",
+        ),
         (&["--rate", "0"], "--rate"),
         (&["--server-pid", "4294967"], "no process"),
         (&["--compare", "/nowhere.json"], "/nowhere.json"),
@@ -359,6 +365,34 @@ fn ctrl_c_ends_early_and_tells_what_was_measured() {
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((output.status.code(), &result["ended_early"]), (Some(0), &json!(true)), "{result}");
     assert!(result["received"].as_u64() > Some(0) && result["seconds"].as_f64() < Some(600.0), "{result}");
+}
+
+#[test]
+fn ctrl_c_while_connections_are_opened_ends_that() {
+    let authority = Authority::default();
+    let tls = "tls = { cert = \"cert.pem\", key = \"key.pem\" }";
+    let listeners = [
+        listener("ws", "protocol = \"websocket\"\nroute = \"echo\""),
+        listener("quic", &format!("protocol = \"quic\"\nroute = \"echo\"\n{tls}")),
+    ];
+    let config = format!("[admin]\nbind = \"127.0.0.1:0\"\n{}", listeners.concat());
+    let gateway = Gateway::prepare(&config, &[]).with(|dir| authority.write(dir)).start();
+    for scheme in ["ws", "quic"] {
+        let url = format!("{scheme}://{}", gateway.address(scheme));
+        let child = Command::new(artifact::weir())
+            // One that does not end would take a quarter of an hour.
+            .args(["bench", &url, "-c", "1000", "--ramp", "1"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_for("a session", || gateway.metrics().sum("sessions", &[]) > 0);
+        let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let output = child.wait_with_output().unwrap();
+        let says = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && says.contains("stopped"), "{scheme}: {says}");
+        gateway.settle("it has gone", |metrics| metrics.sum("sessions", &[]) == 0);
+    }
 }
 
 #[test]

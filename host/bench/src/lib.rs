@@ -108,11 +108,8 @@ async fn pairs(options: &Options, url: &str) -> Result<ExitCode, Error> {
         let problem = "give it and --publisher-url, or none of them: what is published at one server reaches nobody of the other".into();
         return Err(Error::Option { option: "compare-publisher-url", problem });
     }
-    let others = Options {
-        url: url.into(),
-        publisher_url: options.compare_publisher_url.clone(),
-        ..options.clone()
-    };
+    let others =
+        Options { url: url.into(), publisher_url: options.compare_publisher_url.clone(), ..options.clone() };
     let sides = [prepare(options)?, prepare(&others)?];
     let pids = [
         options.server_pid.map(|pid| ("server-pid", pid)),

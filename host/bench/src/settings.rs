@@ -1,10 +1,10 @@
 //! What is asked for, checked.
 
+use crate::conn::{MOST_ANSWERS, MOST_WAITING};
 use crate::options::Options;
 use crate::payload::Payloads;
 use crate::target::{Scheme, Target};
 use crate::template::{self, Filling, Template};
-use crate::conn::{MOST_ANSWERS, MOST_WAITING};
 use crate::{Error, marker, trust};
 use bytes::BytesMut;
 use serde_json::json;

@@ -124,7 +124,9 @@ fn refused(error: &ConnectionError, address: SocketAddr) -> Failure {
     match u64::from(code) {
         NO_PROTOCOL => Failure::new(
             "connect_tls",
-            format!("{address} does not speak that over QUIC: {error}; quic:// is Weir's own, https:// is WebTransport"),
+            format!(
+                "{address} does not speak that over QUIC: {error}; quic:// is Weir's own, https:// is WebTransport"
+            ),
         ),
         0x100..0x200 => Failure::new(
             "connect_tls",

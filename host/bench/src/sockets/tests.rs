@@ -4,9 +4,10 @@ use crate::trial::result;
 use bytes::BytesMut;
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
+use std::time::{Duration, Instant};
 use weir_codec::websocket::{Limits, Role, accept_key};
 use weir_codec::{Decoder, Event, Kind, Wire};
 
@@ -79,7 +80,11 @@ fn what_was_measured_is_told_where_the_process_of_the_server_ended() {
     let load = [&url, "-c", "1", "--duration", "200ms", "--warm-up", "0", "--server-pid", &pid];
     let result = result(&load).unwrap();
     server.join().unwrap();
-    assert_eq!((&result["errors"], &result["server"]), (&json!({ "server_ended": 1 }), &Value::Null), "{result}");
+    assert_eq!(
+        (&result["errors"], &result["server"]),
+        (&json!({ "server_ended": 1 }), &Value::Null),
+        "{result}"
+    );
     assert!(result["sent"].as_u64() > Some(0), "{result}");
 }
 
@@ -99,6 +104,29 @@ fn a_farewell_with_the_upgrade_is_told_and_nobody_else_hears_of_it() {
     assert_eq!(result["errors"], json!({ "closed_1013": 1 }), "{result}");
     assert_eq!(result["connections"], json!({ "asked": 2, "open": 2, "failed": 0, "closed": 1 }));
     assert!(result["received"].as_u64() > Some(0), "{result}");
+}
+
+#[test]
+fn connections_come_from_all_sources_and_no_faster_than_the_ramp() {
+    const CONNECTIONS: u32 = 30;
+    let (listener, url) = listen("tcp");
+    let server = thread::spawn(move || {
+        let all: Vec<_> = (0..CONNECTIONS).map(|_| listener.accept().unwrap()).collect();
+        // Until the client ends them.
+        all.into_iter().map(|(mut stream, from)| (stream.read(&mut [0]).unwrap(), from.ip())).collect()
+    });
+    let begun = Instant::now();
+    let idle = [&url, "-c", "30", "--in-flight", "0", "--duration", "100ms", "--warm-up", "0"];
+    let sources = ["--ramp", "60", "--source", "127.0.0.2,127.0.0.3"];
+    let result = result(&[&idle[..], &sources].concat()).unwrap();
+    assert_eq!((&result["errors"], &result["connections"]["open"]), (&json!({}), &json!(CONNECTIONS)));
+    // The last of them is not begun before the 29 intervals ahead of it have passed.
+    assert!(begun.elapsed() >= Duration::from_secs(1) * (CONNECTIONS - 1) / 60 + Duration::from_millis(100));
+    let came: Vec<(usize, IpAddr)> = server.join().unwrap();
+    for source in ["127.0.0.2", "127.0.0.3"] {
+        let from = came.iter().filter(|came| came.1 == source.parse::<IpAddr>().unwrap()).count();
+        assert_eq!(from, 15, "{source}: {came:?}");
+    }
 }
 
 /// The last word and the end of the stream are one event for whoever waits for the socket.
