@@ -11,11 +11,12 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 /// Descriptors that are needed besides the connections'.
 const OTHER_FILES: u64 = 64;
-/// How often it is looked whether something has come about.
+/// How often it is looked how far the threads are, which have no way to wake this one up. No figure depends on it.
 const LOOK: Duration = Duration::from_millis(5);
 /// From when all connections are open to the load, so that no thread misses its beginning.
 const LEAD: Nanos = 20_000_000;
@@ -62,24 +63,36 @@ pub(crate) async fn run(
     server_pid: Option<(&'static str, u32)>,
     progress: &Progress,
 ) -> Result<Measured, Error> {
+    let measured = measure(settings, server_pid, progress).await;
+    progress.done();
+    measured
+}
+
+async fn measure(
+    settings: &Arc<Settings>,
+    server_pid: Option<(&'static str, u32)>,
+    progress: &Progress,
+) -> Result<Measured, Error> {
     let look = || server_pid.and_then(|(_, pid)| Usage::of(pid));
     let before = look();
     if let Some((option, pid)) = server_pid.filter(|_| before.is_none()) {
         return Err(Error::Process { option, pid });
     }
     let shared = Arc::new(Shared::new(settings));
+    // Before there is anything to interrupt, so that none is missed.
+    let mut interrupts = signal(SignalKind::interrupt())?;
     let threads = start(settings, &shared)?;
     let interrupted = tokio::spawn({
         let shared = Arc::clone(&shared);
         async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
+            if interrupts.recv().await.is_some() {
                 let measuring = shared.window().is_some_and(|window| shared.now() >= window.from);
                 if measuring {
                     shared.end_now();
                 } else {
                     shared.stop();
                 }
-                if tokio::signal::ctrl_c().await.is_ok() {
+                if interrupts.recv().await.is_some() {
                     shared.stop();
                 }
             }
@@ -112,7 +125,6 @@ pub(crate) async fn run(
         }
     }
     interrupted.abort();
-    progress.done();
     if tally.open == 0 && !tally.errors.is_empty() {
         let why = tally.errors.values().map(|trouble| trouble.about.clone()).collect::<Vec<_>>();
         return Err(Error::NoConnection(why.join("; ")));
