@@ -104,7 +104,9 @@ impl Client {
         }
         if self.part == Part::Publisher {
             let each = shard.shared.receivers[self.group as usize].load(Relaxed);
-            shard.shared.publishers[self.number as usize].expected.fetch_add(each, Relaxed);
+            let publisher = &shard.shared.publishers[self.number as usize];
+            publisher.sent.store(self.sequence, Relaxed);
+            publisher.expected.fetch_add(each, Relaxed);
             if window.has(intended) {
                 shard.shared.due.fetch_add(each, Relaxed);
             }

@@ -68,6 +68,12 @@ impl Load {
         self.say(at, &oldest);
     }
 
+    /// Sends the oldest message of the first of them to another.
+    fn answer_to(&mut self, at: usize) {
+        let oldest = self.clients[0].1.remove(0);
+        self.say(at, &oldest);
+    }
+
     /// What was counted, when all has ended.
     fn end(mut self) -> Tally {
         for (conn, _) in &mut self.clients {
@@ -173,6 +179,24 @@ fn a_publisher_waits_for_everybody() {
     let tally = load.end();
     assert_eq!((tally.sent, tally.received, errors(&tally)), (2, 2, vec![("misdirected", 1)]));
     assert_eq!((shared.due.load(Relaxed), shared.delivered.load(Relaxed)), (4, 2));
+}
+
+/// The check of a marker does not see everything: what was never sent is nobody's.
+#[test]
+fn what_was_never_sent_has_not_come() {
+    for words in [&["-c", "1"][..], &["-c", "2", "--groups", "1"]] {
+        let mut load = Load::new(words);
+        load.pump(0);
+        let mut never = [0; crate::marker::LENGTH];
+        let run = load.shard.shared.run;
+        crate::marker::Marker { run, connection: 0, sequence: 1 << 35, time: START }.write(&mut never);
+        let receiver = load.clients.len() - 1;
+        load.say(receiver, &never);
+        load.answer_to(receiver);
+        assert_eq!(load.pump(0), 1, "the closed loop is as it was");
+        let tally = load.end();
+        assert_eq!((tally.received, tally.errors["damaged"].count), (1, 1), "{words:?}");
+    }
 }
 
 #[test]
