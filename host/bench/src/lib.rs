@@ -12,6 +12,7 @@ mod error;
 mod failure;
 mod marker;
 mod options;
+mod pairs;
 mod payload;
 mod process;
 mod progress;
@@ -36,7 +37,6 @@ pub use options::Options;
 
 use progress::Progress;
 use run::Measured;
-use serde_json::Value;
 use settings::Settings;
 use std::path::Path;
 use std::process::ExitCode;
@@ -51,7 +51,7 @@ pub fn run(options: &Options) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match options.compare.as_deref() {
-            Some(url) if url.contains("://") => pairs(options, url).await,
+            Some(url) if url.contains("://") => pairs::run(options, url).await,
             earlier => {
                 needs_no_url(options)?;
                 single(options, earlier.map(Path::new)).await
@@ -100,64 +100,6 @@ async fn single(options: &Options, earlier: Option<&Path>) -> Result<ExitCode, E
         print(&format!("{result}\n"));
     }
     Ok(code(&measured))
-}
-
-/// Runs on two servers in turns. Which is first changes, so that neither always follows the other.
-async fn pairs(options: &Options, url: &str) -> Result<ExitCode, Error> {
-    if options.publisher_url.is_some() != options.compare_publisher_url.is_some() {
-        let problem = "give it and --publisher-url, or none of them: what is published at one server reaches nobody of the other".into();
-        return Err(Error::Option { option: "compare-publisher-url", problem });
-    }
-    let others =
-        Options { url: url.into(), publisher_url: options.compare_publisher_url.clone(), ..options.clone() };
-    let sides = [prepare(options)?, prepare(&others)?];
-    let pids = [
-        options.server_pid.map(|pid| ("server-pid", pid)),
-        options.compare_pid.map(|pid| ("compare-pid", pid)),
-    ];
-    let progress = Progress::new(!options.no_progress);
-    let mut pairs: Vec<(Value, Value)> = Vec::new();
-    let mut clean = true;
-    for pair in 0..options.pairs {
-        let order = if pair % 2 == 0 { [0, 1] } else { [1, 0] };
-        let mut results = [Value::Null, Value::Null];
-        let mut early = false;
-        for side in order {
-            progress.set_prefix(format!("pair {} of {}, {} ", pair + 1, options.pairs, ["A", "B"][side]));
-            let measured = match run::run(&sides[side], pids[side], &progress).await {
-                // What was measured before is still told.
-                Err(Error::Stopped) if !pairs.is_empty() => {
-                    early = true;
-                    break;
-                }
-                other => other?,
-            };
-            early |= measured.early;
-            clean &= report::is_clean(&measured);
-            results[side] = report::json(&sides[side], &measured);
-            if early {
-                break;
-            }
-        }
-        if early && pairs.is_empty() {
-            return Err(Error::Stopped);
-        }
-        if early {
-            break;
-        }
-        let [one, other] = results;
-        pairs.push((one, other));
-    }
-    if options.json {
-        let mut result = pairs[0].0.clone();
-        result["compare"] = compare::json(&pairs, url);
-        result["compare"]["results"] =
-            pairs.into_iter().map(|(one, other)| Value::from(vec![one, other])).collect();
-        print(&format!("{result}\n"));
-    } else {
-        print(&compare::human(&pairs, &options.url, url));
-    }
-    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn prepare(options: &Options) -> Result<Arc<Settings>, Error> {

@@ -1,12 +1,14 @@
 //! What is asked for, checked.
 
+mod check;
+
 use crate::conn::{MOST_ANSWERS, MOST_WAITING};
 use crate::options::Options;
 use crate::payload::Payloads;
 use crate::target::{Scheme, Target};
-use crate::template::{self, Filling, Template};
-use crate::{Error, marker, trust};
-use bytes::BytesMut;
+use crate::template::{self, Template};
+use crate::{Error, trust};
+use check::wrong;
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -78,10 +80,6 @@ pub(crate) struct Settings {
     pub(crate) described: serde_json::Value,
 }
 
-fn wrong(option: &'static str, problem: impl Into<String>) -> Error {
-    Error::Option { option, problem: problem.into() }
-}
-
 impl Settings {
     pub(crate) fn new(options: &Options) -> Result<Self, Error> {
         let source = options.source.first().copied();
@@ -101,8 +99,8 @@ impl Settings {
                 "goes over UDP and the other over TCP, or the other way round",
             ));
         }
-        check_numbers(options)?;
-        let groups = groups(options)?;
+        check::numbers(options)?;
+        let groups = check::groups(options)?;
         let framing = Framing::parse(&options.framing, LONGEST).ok_or_else(|| {
             wrong("framing", format!("{:?} is no framing; use {}", options.framing, Framing::WORDS))
         })?;
@@ -144,7 +142,7 @@ impl Settings {
             sources: options.source.clone(),
             threads: options.threads.min(options.connections as usize),
             framing: Arc::new(framing),
-            headers: options.header.iter().map(|header| split_header(header)).collect::<Result<_, _>>()?,
+            headers: options.header.iter().map(|header| check::header(header)).collect::<Result<_, _>>()?,
             pace: match (options.rate, options.in_flight) {
                 (Some(rate), _) => Pace::Rate(rate),
                 (None, 0) => Pace::Idle,
@@ -229,97 +227,6 @@ impl Settings {
             Ipv4Addr::UNSPECIFIED.into()
         }
     }
-
-    /// What cannot be framed, or is no text, is found before anything is sent. Gives the length of the longest message in its frame.
-    fn longest_frame(&self) -> Result<usize, Error> {
-        let payload = self.payloads.longest();
-        if self.kind == Kind::Text && std::str::from_utf8(payload).is_err() {
-            return Err(wrong("payload", "is no UTF-8, as messages of --text are; leave --text out"));
-        }
-        let (group, number) = (self.groups.map_or(0, |groups| groups.count - 1), self.connections - 1);
-        let filled = |template: &Template| {
-            let mut message = Vec::new();
-            template.fill(Filling { payload, group, number }, &mut message);
-            message
-        };
-        let publishers = self.publisher_target.as_ref().unwrap_or(&self.target);
-        let mut said = vec![("publish", publishers, filled(&self.publish))];
-        said.extend(self.hello.as_ref().map(|hello| ("hello", &self.target, filled(hello))));
-        let hello = self.hello_publishers.as_ref();
-        said.extend(hello.map(|hello| ("hello-publishers", publishers, filled(hello))));
-        said.extend(self.answers.iter().map(|(_, answer)| ("answer", &self.target, answer.clone())));
-        let mut longest = 0;
-        for (option, target, message) in said {
-            if message.len() > LONGEST {
-                return Err(wrong(option, "makes messages of more than 64 MiB"));
-            }
-            if self.kind == Kind::Text && std::str::from_utf8(&message).is_err() {
-                return Err(wrong(option, "is no UTF-8, as messages of --text are; leave --text out"));
-            }
-            let mut frame = BytesMut::new();
-            self.wire(target).encode(self.kind, &message, [0; 4], &mut frame).map_err(|error| {
-                wrong("framing", format!("cannot carry what --{option} makes of this payload: {error}"))
-            })?;
-            longest = longest.max(frame.len());
-        }
-        Ok(longest)
-    }
-}
-
-fn check_numbers(options: &Options) -> Result<(), Error> {
-    if !(1..=marker::MOST_CONNECTIONS).contains(&options.connections) {
-        return Err(wrong("connections", format!("takes 1 to {}", marker::MOST_CONNECTIONS)));
-    }
-    if !(1..=1_024).contains(&options.threads) {
-        return Err(wrong("threads", "takes 1 to 1024"));
-    }
-    if options.in_flight > 1_000_000 {
-        return Err(wrong("in-flight", "takes 0 to 1000000"));
-    }
-    for (option, value) in [("rate", options.rate), ("ramp", options.ramp)] {
-        if value.is_some_and(|value| !(0.001..=1e9).contains(&value)) {
-            return Err(wrong(option, "takes a number a second, from 0.001 to 1000000000"));
-        }
-    }
-    if options.duration.is_zero() {
-        return Err(wrong("duration", "must be longer than nothing"));
-    }
-    if options.timeout.is_zero() {
-        return Err(wrong("timeout", "must be longer than nothing"));
-    }
-    if !(1..=1_000).contains(&options.pairs) {
-        return Err(wrong("pairs", "takes 1 to 1000"));
-    }
-    Ok(())
-}
-
-fn groups(options: &Options) -> Result<Option<Groups>, Error> {
-    let Some(count) = options.groups else { return Ok(None) };
-    if count == 0 || options.publishers == 0 {
-        return Err(wrong("groups", "needs one group and one publisher at least"));
-    }
-    let least = u64::from(count) * (u64::from(options.publishers) + 1);
-    if u64::from(options.connections) < least {
-        let problem = format!(
-            "{count} groups with {} publishers and one subscriber each need {least} connections; there are {} (--connections)",
-            options.publishers, options.connections
-        );
-        return Err(wrong("groups", problem));
-    }
-    Ok(Some(Groups { count, publishers: options.publishers }))
-}
-
-fn split_header(header: &str) -> Result<(String, String), Error> {
-    let split = header.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    split
-        .filter(|(name, value)| {
-            !name.is_empty()
-                && name.bytes().all(token)
-                && !value.bytes().any(|byte| byte < b' ' || byte == 0x7f)
-        })
-        .map(|(name, value)| (name.into(), value.into()))
-        .ok_or_else(|| wrong("header", format!("{header:?} is no \"Name: value\"")))
 }
 
 /// What two results must have in common to be compared.
@@ -356,34 +263,4 @@ fn describe(options: &Options, target: &Target, payloads: &Payloads) -> serde_js
         set("publish", options.publish.clone().into());
     }
     described
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::trial::settings;
-
-    #[test]
-    fn what_cannot_be_sent_is_found_before_anything_is() {
-        let dir = std::env::temp_dir().join(format!("weir-bench-settings-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let file = |name: &str, bytes: &[u8]| {
-            let path = dir.join(name);
-            std::fs::write(&path, bytes).unwrap();
-            path.to_str().unwrap().to_owned()
-        };
-        let (lines, binary) = (file("lines", b"{marker}\nand more"), file("binary", b"{marker}\xff"));
-        for (words, says) in [
-            (&["tcp://127.0.0.1:1", "--framing", "line", "--payload", &lines][..], "--framing"),
-            (&["tcp://127.0.0.1:1", "--framing", "line", "--hello", r"a\nb"], "--hello"),
-            (&["ws://127.0.0.1:1", "--text", "--payload", &binary], "--payload"),
-            (&["ws://127.0.0.1:1", "--text", "--publish", r"\xff{payload}"], "--publish"),
-            (&["ws://127.0.0.1:1", "--text", "--answer", r"a=\xff"], "--answer"),
-            (&["tcp://127.0.0.1:1", "--framing", "length:u8", "--size", "256"], "--framing"),
-        ] {
-            let error = settings(words).unwrap_err().to_string();
-            assert!(error.contains(says), "{words:?}: {error}");
-        }
-        settings(&["ws://127.0.0.1:1", "--payload", &binary]).unwrap();
-        std::fs::remove_dir_all(&dir).unwrap();
-    }
 }
