@@ -10,6 +10,8 @@ mod compare;
 mod conn;
 mod error;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod marker;
 mod options;
 mod pairs;
@@ -28,7 +30,7 @@ mod tally;
 mod target;
 mod template;
 mod tracker;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 mod trial;
 pub mod trust;
 

@@ -1,12 +1,9 @@
-//! Runs in the tests' own process, against servers of the tests' own.
+//! Command lines of the tests' own, and runs of them in the tests' process.
 
+use crate::Error;
 use crate::options::Options;
-use crate::progress::Progress;
 use crate::settings::Settings;
-use crate::{Error, report, run};
 use clap::{Args as _, Command, FromArgMatches as _};
-use serde_json::Value;
-use std::sync::Arc;
 
 /// What a command line means; the text of clap's error where it means nothing.
 pub(crate) fn options(words: &[&str]) -> Result<Options, String> {
@@ -16,15 +13,17 @@ pub(crate) fn options(words: &[&str]) -> Result<Options, String> {
 }
 
 pub(crate) fn settings(words: &[&str]) -> Result<Settings, Error> {
-    Settings::new(&options(words).unwrap())
+    Settings::new(&options(words).expect("a command line"))
 }
 
 /// The result of a run, as `--json` prints it.
-pub(crate) fn result(words: &[&str]) -> Result<Value, Error> {
+#[cfg(test)]
+pub(crate) fn result(words: &[&str]) -> Result<serde_json::Value, Error> {
     let options = options(words).unwrap();
-    let settings = Arc::new(Settings::new(&options)?);
+    let settings = std::sync::Arc::new(Settings::new(&options)?);
     let server_pid = options.server_pid.map(|pid| ("server-pid", pid));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let measured = runtime.block_on(run::run(&settings, server_pid, &Progress::new(false)))?;
-    Ok(report::json(&settings, &measured))
+    let progress = crate::progress::Progress::new(false);
+    let measured = runtime.block_on(crate::run::run(&settings, server_pid, &progress))?;
+    Ok(crate::report::json(&settings, &measured))
 }

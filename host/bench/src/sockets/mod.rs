@@ -5,7 +5,7 @@ mod peer;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod upgrade;
+pub(crate) mod upgrade;
 
 use crate::conn::Conn;
 use crate::failure::Failure;
