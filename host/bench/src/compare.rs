@@ -17,7 +17,7 @@ struct Figure {
     more_is_better: bool,
 }
 
-const FIGURES: [Figure; 5] = [
+static FIGURES: [Figure; 5] = [
     figure("throughput", "throughput", "/throughput", true),
     figure("p50", "p50", "/latency_us/p50", false),
     figure("p99", "p99", "/latency_us/p99", false),

@@ -154,19 +154,19 @@ async fn measure(
 type Threads = Vec<std::thread::JoinHandle<std::io::Result<Tally>>>;
 
 /// Ends the run for all threads where one of them fails: what the others went on to measure would be less than what was asked for.
-struct StopUnless(Option<Arc<Shared>>);
+struct StopUnlessDone(Option<Arc<Shared>>);
 
-impl StopUnless {
-    fn done(shared: &Arc<Shared>) -> Self {
+impl StopUnlessDone {
+    fn new(shared: &Arc<Shared>) -> Self {
         Self(Some(Arc::clone(shared)))
     }
 
-    fn is_done(mut self) {
+    fn done(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for StopUnless {
+impl Drop for StopUnlessDone {
     fn drop(&mut self) {
         if let Some(shared) = &self.0 {
             shared.stop();
@@ -181,10 +181,10 @@ fn start(settings: &Arc<Settings>, shared: &Arc<Shared>) -> Result<Threads, Erro
         let numbers = (thread as u32..settings.connections).step_by(settings.threads).collect();
         let run = if settings.target.scheme.is_quic() { quic::run } else { sockets::run };
         let builder = std::thread::Builder::new().name(format!("weir-bench-{thread}"));
-        let guard = StopUnless::done(shared);
+        let guard = StopUnlessDone::new(shared);
         Ok(builder.spawn(move || {
             let tally = run(shard, numbers)?;
-            guard.is_done();
+            guard.done();
             Ok(tally)
         })?)
     };
