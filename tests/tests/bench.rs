@@ -146,6 +146,8 @@ fn publishers_and_subscribers_of_the_gateway() {
     let gateway = gateway(&[
         ("publish", "protocol = \"websocket\"\nroute = \"group:room\"\njoin = []"),
         ("subscribe", "protocol = \"websocket\"\nroute = \"drop\"\njoin = [\"room\"]"),
+        ("publish-there", "protocol = \"websocket\"\nroute = \"group:there\"\njoin = []"),
+        ("subscribe-there", "protocol = \"websocket\"\nroute = \"drop\"\njoin = [\"there\"]"),
         (
             "both",
             "protocol = \"tcp\"\nframing = { type = \"line\", max = \"64KiB\" }\nroute = \"group:lobby\"",
@@ -161,6 +163,13 @@ fn publishers_and_subscribers_of_the_gateway() {
         }
         assert!(result["received"].as_u64() > result["sent"].as_u64(), "{result}");
     }
+    // Two servers: what is published at one reaches nobody of the other.
+    let [publish_there, there] =
+        ["publish-there", "subscribe-there"].map(|name| format!("ws://{}", at(name)));
+    let load = ["-c", "5", "--groups", "1", "--publisher-url", &publish, "--pairs", "1"];
+    let other = ["--compare", &there, "--compare-publisher-url", &publish_there];
+    let result = clean(gateway.dir(), &subscribe, &[&load[..], &other].concat());
+    assert!(result["compare"]["results"][0][1]["received"].as_u64() > Some(0), "{result}");
     // Everybody is in the group, publishers too: what they get of their own is nobody's error.
     let url = format!("tcp://{}", at("both"));
     clean(gateway.dir(), &url, &["-c", "5", "--groups", "1", "--framing", "line"]);
