@@ -2,7 +2,7 @@
 
 use crate::progress::Progress;
 use crate::settings::Settings;
-use crate::{Error, Options, compare, prepare, print, report, run};
+use crate::{Error, Options, compare, prepare, print, report};
 use serde_json::Value;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ async fn pair(
     for at in if turned { [1, 0] } else { [0, 1] } {
         let Side { name, settings, pid } = &sides[at];
         progress.set_prefix(format!("{prefix}, {name} "));
-        let measured = run::run(settings, *pid, progress).await?;
+        let measured = crate::run::run(settings, *pid, progress).await?;
         if measured.early {
             return Err(Error::Stopped);
         }
