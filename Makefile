@@ -257,7 +257,7 @@ heartbeats: build
 fuzz:
 	$(call say,fuzzing $(FUZZ_SECONDS) s a target)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked --quiet --root $(TOOLS) cargo-fuzz
-	for crate in codec config gateway plugin recording transport upstream; do (cd host/$$crate/fuzz && for target in $$(RUSTC_BOOTSTRAP=1 cargo fuzz list); do \
+	for crate in bench codec config gateway plugin recording transport upstream; do (cd host/$$crate/fuzz && for target in $$(RUSTC_BOOTSTRAP=1 cargo fuzz list); do \
 	  RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$$target" -- -max_total_time=$(FUZZ_SECONDS); done); done
 
 clean:

@@ -124,11 +124,30 @@ fn every_framing() {
     }
 }
 
+/// Longer than what the socket takes at once: what TLS keeps of it is not left until the next message.
+#[test]
+fn long_messages_over_tls() {
+    let authority = Authority::default();
+    let framing = "framing = { type = \"length\", prefix = \"u32be\", max = \"16MiB\" }";
+    let tls = "tls = { cert = \"cert.pem\", key = \"key.pem\" }";
+    let listener = listener("tls", &format!("route = \"echo\"\nprotocol = \"tcp\"\n{framing}\n{tls}"));
+    let config = format!("[admin]\nbind = \"127.0.0.1:0\"\n{listener}");
+    let gateway = Gateway::prepare(&config, &[]).with(|dir| authority.write(dir)).start();
+    let url = format!("tls://{}", gateway.address("tls"));
+    let load = ["-c", "3", "--size", "8MiB", "--ca", "ca.pem", "--timeout", "20s"];
+    let (code, result) =
+        bench(gateway.dir(), &url, &[&load[..], &["--duration", "200ms", "--warm-up", "0"]].concat());
+    assert_eq!((code, &result["errors"]), (0, &json!({})), "{result}");
+    assert!(result["sent"].as_u64() >= Some(3), "{result}");
+}
+
 #[test]
 fn publishers_and_subscribers_of_the_gateway() {
     let gateway = gateway(&[
         ("publish", "protocol = \"websocket\"\nroute = \"group:room\"\njoin = []"),
         ("subscribe", "protocol = \"websocket\"\nroute = \"drop\"\njoin = [\"room\"]"),
+        ("publish-there", "protocol = \"websocket\"\nroute = \"group:there\"\njoin = []"),
+        ("subscribe-there", "protocol = \"websocket\"\nroute = \"drop\"\njoin = [\"there\"]"),
         (
             "both",
             "protocol = \"tcp\"\nframing = { type = \"line\", max = \"64KiB\" }\nroute = \"group:lobby\"",
@@ -144,6 +163,13 @@ fn publishers_and_subscribers_of_the_gateway() {
         }
         assert!(result["received"].as_u64() > result["sent"].as_u64(), "{result}");
     }
+    // Two servers: what is published at one reaches nobody of the other.
+    let [publish_there, there] =
+        ["publish-there", "subscribe-there"].map(|name| format!("ws://{}", at(name)));
+    let load = ["-c", "5", "--groups", "1", "--publisher-url", &publish, "--pairs", "1"];
+    let other = ["--compare", &there, "--compare-publisher-url", &publish_there];
+    let result = clean(gateway.dir(), &subscribe, &[&load[..], &other].concat());
+    assert!(result["compare"]["results"][0][1]["received"].as_u64() > Some(0), "{result}");
     // Everybody is in the group, publishers too: what they get of their own is nobody's error.
     let url = format!("tcp://{}", at("both"));
     clean(gateway.dir(), &url, &["-c", "5", "--groups", "1", "--framing", "line"]);
@@ -281,6 +307,12 @@ fn ends_and_refusals_are_counted_and_explained() {
         (&["--hello", r"\q"], "backslash"),
         (&["--groups", "60"], "--connections"),
         (&["--groups", "1", "--size", "8"], "24 bytes"),
+        (&["--publisher-url", "ws://127.0.0.1:1"], "--groups"),
+        (&["--compare", "result.json", "--compare-pid", "1"], "--compare URL"),
+        (
+            &["--compare", "ws://127.0.0.1:1", "--groups", "1", "--publisher-url", "ws://127.0.0.1:1"],
+            "--compare-publisher-url",
+        ),
         (&["--rate", "0"], "--rate"),
         (&["--server-pid", "4294967"], "no process"),
         (&["--compare", "/nowhere.json"], "/nowhere.json"),
@@ -342,6 +374,34 @@ fn ctrl_c_ends_early_and_tells_what_was_measured() {
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((output.status.code(), &result["ended_early"]), (Some(0), &json!(true)), "{result}");
     assert!(result["received"].as_u64() > Some(0) && result["seconds"].as_f64() < Some(600.0), "{result}");
+}
+
+#[test]
+fn ctrl_c_while_connections_are_opened_ends_that() {
+    let authority = Authority::default();
+    let tls = "tls = { cert = \"cert.pem\", key = \"key.pem\" }";
+    let listeners = [
+        listener("ws", "protocol = \"websocket\"\nroute = \"echo\""),
+        listener("quic", &format!("protocol = \"quic\"\nroute = \"echo\"\n{tls}")),
+    ];
+    let config = format!("[admin]\nbind = \"127.0.0.1:0\"\n{}", listeners.concat());
+    let gateway = Gateway::prepare(&config, &[]).with(|dir| authority.write(dir)).start();
+    for scheme in ["ws", "quic"] {
+        let url = format!("{scheme}://{}", gateway.address(scheme));
+        let child = Command::new(artifact::weir())
+            // One that does not end would take a quarter of an hour.
+            .args(["bench", &url, "-c", "1000", "--ramp", "1"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_for("a session", || gateway.metrics().sum("sessions", &[]) > 0);
+        let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let output = child.wait_with_output().unwrap();
+        let says = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && says.contains("stopped"), "{scheme}: {says}");
+        gateway.settle("it has gone", |metrics| metrics.sum("sessions", &[]) == 0);
+    }
 }
 
 #[test]

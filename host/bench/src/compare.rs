@@ -6,14 +6,33 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// What is compared: name, where it stands in a result, whether more is better.
-const FIGURES: [(&str, &str, bool); 5] = [
-    ("throughput", "/throughput", true),
-    ("p50", "/latency_us/p50", false),
-    ("p99", "/latency_us/p99", false),
-    ("p99.9", "/latency_us/p999", false),
-    ("server CPU a message", "/server/cpu_us_per_message", false),
+/// What is compared.
+struct Figure {
+    /// For people.
+    name: &'static str,
+    /// For programs.
+    key: &'static str,
+    /// Where it stands in a result.
+    pointer: &'static str,
+    more_is_better: bool,
+}
+
+static FIGURES: [Figure; 5] = [
+    figure("throughput", "throughput", "/throughput", true),
+    figure("p50", "p50", "/latency_us/p50", false),
+    figure("p99", "p99", "/latency_us/p99", false),
+    figure("p99.9", "p999", "/latency_us/p999", false),
+    figure("server CPU a message", "cpu", "/server/cpu_us_per_message", false),
 ];
+
+const fn figure(
+    name: &'static str,
+    key: &'static str,
+    pointer: &'static str,
+    more_is_better: bool,
+) -> Figure {
+    Figure { name, key, pointer, more_is_better }
+}
 
 /// Reads an earlier result.
 pub(crate) fn read(path: &Path) -> Result<Value, Error> {
@@ -40,10 +59,8 @@ pub(crate) fn differences(one: &Value, other: &Value) -> Vec<String> {
 }
 
 /// One figure over all pairs.
-#[derive(Debug, PartialEq)]
 struct Ratios {
-    name: &'static str,
-    more_is_better: bool,
+    of: &'static Figure,
     /// Medians of both sides.
     values: [f64; 2],
     /// This one divided by the other, of each pair.
@@ -52,17 +69,17 @@ struct Ratios {
 
 /// The ratios of all figures that both results of every pair have.
 fn ratios(pairs: &[(Value, Value)]) -> Vec<Ratios> {
-    let of = |&(name, pointer, more_is_better): &(&'static str, &str, bool)| {
+    let ratios = |of: &'static Figure| {
         let value =
-            |result: &Value| result.pointer(pointer).and_then(Value::as_f64).filter(|value| *value > 0.0);
+            |result: &Value| result.pointer(of.pointer).and_then(Value::as_f64).filter(|value| *value > 0.0);
         let values: Option<Vec<(f64, f64)>> =
             pairs.iter().map(|(one, other)| value(one).zip(value(other))).collect();
         let values = values.filter(|values| !values.is_empty())?;
         let sides = [values.iter().map(|pair| pair.0).collect(), values.iter().map(|pair| pair.1).collect()];
         let each = values.iter().map(|(one, other)| one / other).collect();
-        Some(Ratios { name, more_is_better, values: sides.map(median), each })
+        Some(Ratios { of, values: sides.map(median), each })
     };
-    FIGURES.iter().filter_map(of).collect()
+    FIGURES.iter().filter_map(ratios).collect()
 }
 
 /// For programs: `compare` of a result.
@@ -70,10 +87,9 @@ pub(crate) fn json(pairs: &[(Value, Value)], against: &str) -> Value {
     let mut all = serde_json::Map::new();
     for ratio in ratios(pairs) {
         let (low, high) = range(&ratio.each);
-        let key = ratio.name.replace([' ', '.'], "_").replace("server_CPU_a_message", "cpu");
-        let of =
-            json!({ "median": median(ratio.each.clone()), "low": low, "high": high, "pairs": ratio.each });
-        all.insert(key, of);
+        let median = median(ratio.each.clone());
+        let figures = json!({ "median": median, "low": low, "high": high, "pairs": ratio.each });
+        all.insert(ratio.of.key.into(), figures);
     }
     json!({ "against": against, "ratios": all })
 }
@@ -88,31 +104,20 @@ pub(crate) fn human(pairs: &[(Value, Value)], one: &str, other: &str) -> String 
     for ratio in ratios(pairs) {
         let (low, high) = range(&ratio.each);
         let middle = median(ratio.each.clone());
-        let verdict = match (low > 1.0, high < 1.0) {
-            // Every pair says the same.
-            (true, _) if count > 1 => {
-                if ratio.more_is_better {
-                    "A is better in every pair"
-                } else {
-                    "B is better in every pair"
-                }
-            }
-            (_, true) if count > 1 => {
-                if ratio.more_is_better {
-                    "B is better in every pair"
-                } else {
-                    "A is better in every pair"
-                }
-            }
-            _ if count > 1 => "no difference that every pair shows",
-            _ => "",
+        let better = if ratio.of.more_is_better { ["A", "B"] } else { ["B", "A"] };
+        // One pair says nothing about the next.
+        let verdict = match count {
+            0 | 1 => String::new(),
+            _ if low > 1.0 => format!("{} is better in every pair", better[0]),
+            _ if high < 1.0 => format!("{} is better in every pair", better[1]),
+            _ => "no difference that every pair shows".into(),
         };
         let each: Vec<String> = ratio.each.iter().map(|value| format!("{value:.2}")).collect();
-        let [one, other] = ratio.values.map(figure);
+        let [one, other] = ratio.values.map(number);
         let _ = writeln!(
             out,
             "  {:<22}{one:>13}{other:>13}{middle:>9.2}   {} ({low:.2}–{high:.2}) {verdict}",
-            ratio.name,
+            ratio.of.name,
             each.join(" ")
         );
     }
@@ -126,7 +131,7 @@ pub(crate) fn human(pairs: &[(Value, Value)], one: &str, other: &str) -> String 
     out
 }
 
-fn figure(value: f64) -> String {
+fn number(value: f64) -> String {
     if value >= 100.0 { thousands(value.round() as u64) } else { format!("{value:.2}") }
 }
 
@@ -170,7 +175,18 @@ mod tests {
         assert_eq!(ratios["p50"]["median"], 1.0);
         assert!(ratios.get("cpu").is_none());
         let text = human(&pairs, "one", "other");
-        assert!(text.contains("A is better in every pair") && text.contains("no difference"), "{text}");
+        let line = |of: &str| text.lines().find(|line| line.trim().starts_with(of)).unwrap().to_owned();
+        assert!(line("throughput").ends_with("A is better in every pair"), "{text}");
+        assert!(line("p50").ends_with("no difference that every pair shows"), "{text}");
+    }
+
+    #[test]
+    fn of_latency_less_is_better() {
+        let pairs = [(result(1.0, 3.0), result(2.0, 1.0)), (result(1.0, 2.0), result(2.0, 1.0))];
+        let text = human(&pairs, "one", "other");
+        assert_eq!(text.matches("B is better in every pair").count(), 2, "{text}");
+        let text = human(&pairs[..1], "one", "other");
+        assert!(!text.contains("better"), "one pair is no proof: {text}");
     }
 
     #[test]

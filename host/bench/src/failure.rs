@@ -65,6 +65,14 @@ impl Failure {
         }
     }
 
+    /// It asks, and does not listen: memory is not the place to keep what it should read.
+    pub(crate) fn unread() -> Self {
+        Self::new(
+            "answers_unread",
+            "the server asked for answers (pings, --answer) and did not read them: the connection was given up",
+        )
+    }
+
     /// The stream's end.
     pub(crate) fn ended() -> Self {
         Self::new("closed_eof", "the server closed the connection without a word")

@@ -10,8 +10,11 @@ mod compare;
 mod conn;
 mod error;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod marker;
 mod options;
+mod pairs;
 mod payload;
 mod process;
 mod progress;
@@ -27,6 +30,8 @@ mod tally;
 mod target;
 mod template;
 mod tracker;
+#[cfg(any(test, feature = "fuzzing"))]
+mod trial;
 pub mod trust;
 
 pub use error::Error;
@@ -34,7 +39,6 @@ pub use options::Options;
 
 use progress::Progress;
 use run::Measured;
-use serde_json::Value;
 use settings::Settings;
 use std::path::Path;
 use std::process::ExitCode;
@@ -49,10 +53,25 @@ pub fn run(options: &Options) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match options.compare.as_deref() {
-            Some(url) if url.contains("://") => pairs(options, url).await,
-            other => single(options, other.map(Path::new)).await,
+            Some(url) if url.contains("://") => pairs::run(options, url).await,
+            earlier => {
+                needs_no_url(options)?;
+                single(options, earlier.map(Path::new)).await
+            }
         }
     })
+}
+
+/// What is said of another server is a mistake where there is none.
+fn needs_no_url(options: &Options) -> Result<(), Error> {
+    let of_another = [
+        ("compare-pid", options.compare_pid.is_some()),
+        ("compare-publisher-url", options.compare_publisher_url.is_some()),
+    ];
+    match of_another.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(Error::Option { option, problem: "goes with --compare URL".into() }),
+        None => Ok(()),
+    }
 }
 
 /// One run, and perhaps an earlier one beside it.
@@ -83,59 +102,6 @@ async fn single(options: &Options, earlier: Option<&Path>) -> Result<ExitCode, E
         print(&format!("{result}\n"));
     }
     Ok(code(&measured))
-}
-
-/// Runs on two servers in turns. Which is first changes, so that neither always follows the other.
-async fn pairs(options: &Options, url: &str) -> Result<ExitCode, Error> {
-    let others = Options { url: url.into(), ..options.clone() };
-    let sides = [prepare(options)?, prepare(&others)?];
-    let pids = [
-        options.server_pid.map(|pid| ("server-pid", pid)),
-        options.compare_pid.map(|pid| ("compare-pid", pid)),
-    ];
-    let progress = Progress::new(!options.no_progress);
-    let mut pairs: Vec<(Value, Value)> = Vec::new();
-    let mut clean = true;
-    for pair in 0..options.pairs {
-        let order = if pair % 2 == 0 { [0, 1] } else { [1, 0] };
-        let mut results = [Value::Null, Value::Null];
-        let mut early = false;
-        for side in order {
-            progress.set_prefix(format!("pair {} of {}, {} ", pair + 1, options.pairs, ["A", "B"][side]));
-            let measured = match run::run(&sides[side], pids[side], &progress).await {
-                // What was measured before is still told.
-                Err(Error::Stopped) if !pairs.is_empty() => {
-                    early = true;
-                    break;
-                }
-                other => other?,
-            };
-            early |= measured.early;
-            clean &= report::is_clean(&measured);
-            results[side] = report::json(&sides[side], &measured);
-            if early {
-                break;
-            }
-        }
-        if early && pairs.is_empty() {
-            return Err(Error::Stopped);
-        }
-        if early {
-            break;
-        }
-        let [one, other] = results;
-        pairs.push((one, other));
-    }
-    if options.json {
-        let mut result = pairs[0].0.clone();
-        result["compare"] = compare::json(&pairs, url);
-        result["compare"]["results"] =
-            pairs.into_iter().map(|(one, other)| Value::from(vec![one, other])).collect();
-        print(&format!("{result}\n"));
-    } else {
-        print(&compare::human(&pairs, &options.url, url));
-    }
-    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn prepare(options: &Options) -> Result<Arc<Settings>, Error> {

@@ -147,23 +147,27 @@ impl Scanner {
 
     /// Puts the two parts together; gives how much of the payload that took.
     fn resume(&mut self, mut kept: Kept, payload: &[u8], tell: &mut impl FnMut(Found)) -> usize {
-        let taken = payload.len().min(LENGTH - kept.length);
-        kept.bytes[kept.length..][..taken].copy_from_slice(&payload[..taken]);
-        kept.length += taken;
-        if !begins(&kept.bytes[..kept.length]) {
-            return 0;
+        loop {
+            let before = kept.length;
+            let taken = payload.len().min(LENGTH - before);
+            kept.bytes[before..][..taken].copy_from_slice(&payload[..taken]);
+            let length = before + taken;
+            if begins(&kept.bytes[..length]) {
+                if length < LENGTH {
+                    self.kept = Some(Box::new(Kept { length, ..kept }));
+                    return taken;
+                }
+                if let Some(marker) = Marker::read(&kept.bytes) {
+                    tell(Found::Marker(marker));
+                    return taken;
+                }
+                tell(Found::Damaged);
+            }
+            // Another may begin behind that one's beginning; else what follows is looked at from its own.
+            let Some(next) = (1..before).find(|at| begins(&kept.bytes[*at..before])) else { return 0 };
+            kept.bytes.copy_within(next..before, 0);
+            kept.length = before - next;
         }
-        if kept.length < LENGTH {
-            self.kept = Some(Box::new(kept));
-            return taken;
-        }
-        if let Some(marker) = Marker::read(&kept.bytes) {
-            tell(Found::Marker(marker));
-            return taken;
-        }
-        // Cut off for good, perhaps: what follows is looked at from its beginning.
-        tell(Found::Damaged);
-        0
     }
 }
 
@@ -225,6 +229,18 @@ mod tests {
                 let all: Vec<_> = parts.iter().flat_map(|part| found(&mut scanner, part)).collect();
                 assert_eq!(all, [Found::Marker(some(5))], "cut at {first} and {second}");
             }
+        }
+    }
+
+    /// A server's own text may look like the beginning of one.
+    #[test]
+    fn one_that_is_cut_is_found_behind_the_beginning_of_another() {
+        let message = [&b"~wb~w~wb"[..], &text(some(5))].concat();
+        for cut in 0..=message.len() {
+            let mut scanner = Scanner::default();
+            let parts = [&message[..cut], &message[cut..]];
+            let all: Vec<_> = parts.iter().flat_map(|part| found(&mut scanner, part)).collect();
+            assert_eq!(all, [Found::Damaged, Found::Damaged, Found::Marker(some(5))], "cut at {cut}");
         }
     }
 

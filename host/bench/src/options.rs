@@ -72,16 +72,22 @@ pub struct Options {
     #[arg(long, value_name = "N", help_heading = "Groups and protocols")]
     pub groups: Option<u32>,
     /// How many connections of each group publish
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Groups and protocols")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        requires = "groups",
+        help_heading = "Groups and protocols"
+    )]
     pub publishers: u32,
     /// What each connection says when it is open, {n} and {group} filled in; or @FILE. \r \n \xNN are those bytes
     #[arg(long, value_name = "TEXT|@FILE", help_heading = "Groups and protocols")]
     pub hello: Option<String>,
     /// What publishers say instead
-    #[arg(long, value_name = "TEXT|@FILE", help_heading = "Groups and protocols")]
+    #[arg(long, value_name = "TEXT|@FILE", requires = "groups", help_heading = "Groups and protocols")]
     pub hello_publishers: Option<String>,
     /// Where publishers connect, if elsewhere
-    #[arg(long, value_name = "URL", help_heading = "Groups and protocols")]
+    #[arg(long, value_name = "URL", requires = "groups", help_heading = "Groups and protocols")]
     pub publisher_url: Option<String>,
     /// A connection is open only when a message with this in it has come
     #[arg(long, value_name = "TEXT", help_heading = "Groups and protocols")]
@@ -110,8 +116,11 @@ pub struct Options {
     /// The process of that other server
     #[arg(long, value_name = "PID", requires = "compare", help_heading = "Results")]
     pub compare_pid: Option<u32>,
+    /// Where publishers connect of that other server, if --publisher-url says where they do of this
+    #[arg(long, value_name = "URL", requires = "compare", help_heading = "Results")]
+    pub compare_publisher_url: Option<String>,
     /// How many pairs of runs, where two servers are compared
-    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Results")]
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "compare", help_heading = "Results")]
     pub pairs: u32,
     /// No bar; there is none anyway where standard error is no terminal
     #[arg(long, help_heading = "Results")]
@@ -129,6 +138,42 @@ fn time(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trial::{options, settings};
+    use std::process::Command;
+
+    /// Each command of the page is one that this command line takes, and one that makes sense.
+    #[test]
+    fn the_page_is_right() {
+        let page = include_str!("../../../docs/bench.md");
+        let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split_once("```"));
+        let text: String = blocks.map(|(block, _)| block.replace("\\\n", " ")).collect();
+        let commands: Vec<&str> =
+            text.lines().filter_map(|line| line.trim().strip_prefix("weir bench ")).collect();
+        assert!(commands.len() > 6, "{commands:?}");
+        for command in commands {
+            // The shell knows what is quoted; no process need be there.
+            let script = format!("printf '%s\\0' {}", command.replace("$(pidof weir)", "1"));
+            let words = Command::new("sh").args(["-c", &script]).output().unwrap().stdout;
+            let words = String::from_utf8(words).unwrap();
+            let words: Vec<&str> = words.trim_end_matches('\0').split('\0').collect();
+            settings(&words).unwrap_or_else(|error| panic!("{command}: {error}"));
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_alone_is_refused() {
+        for (words, needs) in [
+            (["--publishers", "2"], "--groups"),
+            (["--publisher-url", "ws://127.0.0.1:2"], "--groups"),
+            (["--hello-publishers", "x"], "--groups"),
+            (["--pairs", "3"], "--compare"),
+            (["--compare-pid", "1"], "--compare"),
+            (["--compare-publisher-url", "ws://127.0.0.1:2"], "--compare"),
+        ] {
+            let error = options(&[&["ws://127.0.0.1:1"][..], &words].concat()).unwrap_err();
+            assert!(error.contains(needs), "{words:?}: {error}");
+        }
+    }
 
     #[test]
     fn times_have_units_or_are_seconds() {

@@ -116,9 +116,10 @@ impl Payloads {
         self.variants.iter().all(|variant| variant.marker.is_some())
     }
 
-    /// The longest, in bytes.
-    pub(crate) fn longest(&self) -> usize {
-        self.variants.iter().map(|variant| variant.bytes.len()).max().unwrap_or(0)
+    /// The longest of them.
+    pub(crate) fn longest(&self) -> &[u8] {
+        let longest = self.variants.iter().max_by_key(|variant| variant.bytes.len());
+        longest.map_or(&[], |variant| &variant.bytes)
     }
 
     /// The next one.

@@ -50,7 +50,7 @@ impl Usage {
         Self { processes: [(pid, times)].into(), resident: resident(pid) }
     }
 
-    /// `None`: there is no such process.
+    /// `None`: there is no such process, or none any more.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         let (first, _) = times(pid)?;
         let mut usage = Self { processes: [(pid, first)].into(), resident: resident(pid) };
@@ -98,6 +98,10 @@ fn times(pid: u32) -> Option<(Times, u32)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // Fields are counted from behind the name, which may hold anything: the parent is the 4th, utime and stime are the 14th and 15th.
     let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    // It has ended, and who started it has not looked yet.
+    if fields.first() == Some(&"Z") {
+        return None;
+    }
     let field = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
     let ticks = [field(11)?, field(12)?];
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
@@ -139,6 +143,10 @@ mod tests {
         let usage = Usage::of(std::process::id()).unwrap();
         assert!(usage.processes.contains_key(&child.id()), "{usage:?}");
         child.kill().unwrap();
+        // Not waited for yet: the kernel still knows it.
+        while Usage::of(child.id()).is_some() {
+            std::thread::yield_now();
+        }
         child.wait().unwrap();
         assert!(Usage::of(u32::MAX - 1).is_none());
     }

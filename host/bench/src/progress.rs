@@ -17,7 +17,10 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn new(wanted: bool) -> Self {
         let shown = wanted && std::io::stderr().is_terminal();
-        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self::on(if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() })
+    }
+
+    fn on(target: ProgressDrawTarget) -> Self {
         let bar = ProgressBar::with_draw_target(Some(1), target);
         let style = ProgressStyle::with_template("{prefix}{bar:30} {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─"));
@@ -64,5 +67,81 @@ impl Progress {
         self.bar.finish_and_clear();
         self.bar.reset();
         self.last.set((0, 0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::Window;
+    use crate::trial::settings;
+    use indicatif::TermLike;
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    /// What a terminal was told to show.
+    #[derive(Clone, Debug, Default)]
+    struct Screen(Arc<Mutex<String>>);
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            200
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, line: &str) -> io::Result<()> {
+            self.write_str(line)
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            self.0.lock().unwrap().clear();
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is there after this was shown. A bar is drawn a few times a second; its last state always is.
+    fn shown(show: impl Fn(&Progress)) -> String {
+        let screen = Screen::default();
+        let progress = Progress::on(ProgressDrawTarget::term_like(Box::new(screen.clone())));
+        show(&progress);
+        progress.bar.abandon();
+        let text = screen.0.lock().unwrap();
+        text.clone()
+    }
+
+    #[test]
+    fn it_says_how_far_the_run_is() {
+        let settings = settings(&["ws://127.0.0.1:1", "--duration", "10s", "--warm-up", "2s"]).unwrap();
+        let shared = Shared::new(&settings);
+        shared.live.open.store(30, Relaxed);
+        shared.live.failed.store(2, Relaxed);
+        let opening = shown(|progress| progress.opening(&shared, 100));
+        assert!(opening.contains("30 of 100 connections open, 2 failed"), "{opening:?}");
+        let second = 1_000_000_000;
+        shared.begin(Window { start: second, from: 3 * second, to: 13 * second });
+        let warm = shown(|progress| progress.loading(&shared, &settings, 2 * second));
+        assert!(warm.contains("warming up"), "{warm:?}");
+        shared.live.received.store(5_000, Relaxed);
+        let loading = shown(|progress| {
+            progress.last.set((4 * second, 1_000));
+            progress.loading(&shared, &settings, 6 * second);
+        });
+        assert!(loading.contains("2000 messages/s, 30 connections"), "{loading:?}");
     }
 }

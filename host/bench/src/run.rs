@@ -11,11 +11,12 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 /// Descriptors that are needed besides the connections'.
 const OTHER_FILES: u64 = 64;
-/// How often it is looked whether something has come about.
+/// How often it is looked how far the threads are, which have no way to wake this one up. No figure depends on it.
 const LOOK: Duration = Duration::from_millis(5);
 /// From when all connections are open to the load, so that no thread misses its beginning.
 const LEAD: Nanos = 20_000_000;
@@ -62,34 +63,42 @@ pub(crate) async fn run(
     server_pid: Option<(&'static str, u32)>,
     progress: &Progress,
 ) -> Result<Measured, Error> {
-    let look = || match server_pid {
-        Some((option, pid)) => Usage::of(pid).map(Some).ok_or(Error::Process { option, pid }),
-        None => Ok(None),
-    };
-    let before = look()?;
+    let measured = measure(settings, server_pid, progress).await;
+    progress.done();
+    measured
+}
+
+async fn measure(
+    settings: &Arc<Settings>,
+    server_pid: Option<(&'static str, u32)>,
+    progress: &Progress,
+) -> Result<Measured, Error> {
+    let look = || server_pid.and_then(|(_, pid)| Usage::of(pid));
+    let before = look();
+    if let Some((option, pid)) = server_pid.filter(|_| before.is_none()) {
+        return Err(Error::Process { option, pid });
+    }
     let shared = Arc::new(Shared::new(settings));
+    // Before there is anything to interrupt, so that none is missed.
+    let mut interrupts = signal(SignalKind::interrupt())?;
     let threads = start(settings, &shared)?;
     let interrupted = tokio::spawn({
         let shared = Arc::clone(&shared);
         async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
+            if interrupts.recv().await.is_some() {
                 let measuring = shared.window().is_some_and(|window| shared.now() >= window.from);
                 if measuring {
                     shared.end_now();
                 } else {
                     shared.stop();
                 }
-                if tokio::signal::ctrl_c().await.is_ok() {
+                if interrupts.recv().await.is_some() {
                     shared.stop();
                 }
             }
         }
     });
-    let ready = || {
-        shared.ready.load(SeqCst) >= settings.threads
-            || threads.iter().any(std::thread::JoinHandle::is_finished)
-    };
-    while !ready() {
+    while shared.ready.load(SeqCst) < settings.threads && !shared.is_stopped() {
         progress.opening(&shared, settings.connections);
         sleep(LOOK).await;
     }
@@ -102,9 +111,9 @@ pub(crate) async fn run(
         shared.begin(Window { start, from, to });
     }
     wait(&shared, progress, settings, |now| now >= from).await;
-    let (first, own, begun) = (look()?, Usage::own(), shared.now());
+    let (first, own, begun) = (look(), Usage::own(), shared.now());
     wait(&shared, progress, settings, |_| false).await;
-    let (last, own, ended) = (look()?, Usage::own().since(&own), shared.now());
+    let (last, own, ended) = (look(), Usage::own().since(&own), shared.now());
     let stopped = shared.is_stopped();
     progress.draining();
     let mut tally = Tally::default();
@@ -116,7 +125,6 @@ pub(crate) async fn run(
         }
     }
     interrupted.abort();
-    progress.done();
     if tally.open == 0 && !tally.errors.is_empty() {
         let why = tally.errors.values().map(|trouble| trouble.about.clone()).collect::<Vec<_>>();
         return Err(Error::NoConnection(why.join("; ")));
@@ -128,6 +136,10 @@ pub(crate) async fn run(
         tally.errors("lost", due.saturating_sub(delivered), || {
             "deliveries that a subscriber never had".into()
         });
+    }
+    if let Some((_, pid)) = server_pid.filter(|_| last.is_none()) {
+        // What was measured until then is told all the same.
+        tally.error("server_ended", || format!("the server's process {pid} ended before the load did"));
     }
     let server = server_pid.zip(before).zip(first.zip(last)).map(|(((_, pid), before), (first, last))| {
         Server { pid, spent: last.since(&first), resident_before: before.resident, resident: last.resident }
@@ -141,6 +153,27 @@ pub(crate) async fn run(
 
 type Threads = Vec<std::thread::JoinHandle<std::io::Result<Tally>>>;
 
+/// Ends the run for all threads where one of them fails: what the others went on to measure would be less than what was asked for.
+struct StopUnlessDone(Option<Arc<Shared>>);
+
+impl StopUnlessDone {
+    fn new(shared: &Arc<Shared>) -> Self {
+        Self(Some(Arc::clone(shared)))
+    }
+
+    fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for StopUnlessDone {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.0 {
+            shared.stop();
+        }
+    }
+}
+
 /// Connections in turn to each thread, so that all have alike.
 fn start(settings: &Arc<Settings>, shared: &Arc<Shared>) -> Result<Threads, Error> {
     let start = |thread: usize| {
@@ -148,7 +181,12 @@ fn start(settings: &Arc<Settings>, shared: &Arc<Shared>) -> Result<Threads, Erro
         let numbers = (thread as u32..settings.connections).step_by(settings.threads).collect();
         let run = if settings.target.scheme.is_quic() { quic::run } else { sockets::run };
         let builder = std::thread::Builder::new().name(format!("weir-bench-{thread}"));
-        Ok(builder.spawn(move || run(shard, numbers))?)
+        let guard = StopUnlessDone::new(shared);
+        Ok(builder.spawn(move || {
+            let tally = run(shard, numbers)?;
+            guard.done();
+            Ok(tally)
+        })?)
     };
     (0..settings.threads).map(start).collect()
 }

@@ -1,10 +1,12 @@
 //! What all connections of a thread use.
 
+use crate::failure::Failure;
 use crate::payload::Payloads;
 use crate::settings::Settings;
 use crate::shared::{Nanos, Shared, Window};
 use crate::tally::Tally;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// One for each thread: nothing of it is shared but what says so.
 #[derive(Debug)]
@@ -39,6 +41,19 @@ impl Shard {
     /// Looks at what the other threads may have changed.
     pub(crate) fn look(&mut self) {
         self.window = self.shared.window();
+    }
+
+    /// A connection did not come to be.
+    pub(crate) fn failed(&mut self, failure: Failure) {
+        self.tally.failed += 1;
+        self.shared.live.failed.fetch_add(1, Relaxed);
+        self.tally.error(&failure.reason, || failure.about);
+    }
+
+    /// A connection that was open has ended before its time.
+    pub(crate) fn closed(&mut self, failure: Failure) {
+        self.tally.closed += 1;
+        self.tally.error(&failure.reason, || failure.about);
     }
 
     /// Whether nothing more is sent on account of the time.

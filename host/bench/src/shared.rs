@@ -51,9 +51,12 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
 }
 
-/// For the closed loop of a publisher, in deliveries.
+/// What its subscribers have to know of a publisher, and it of them.
 #[derive(Debug, Default)]
 pub(crate) struct Publisher {
+    /// Messages: a number that is not below this was never sent.
+    pub(crate) sent: AtomicU64,
+    /// For the closed loop, in deliveries.
     pub(crate) expected: AtomicU64,
     pub(crate) delivered: AtomicU64,
 }
@@ -85,6 +88,12 @@ impl Shared {
             delivered: AtomicU64::new(0),
             live: Live::default(),
         }
+    }
+
+    /// The same for inputs that are to mean the same each time.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn fixed(settings: &Settings) -> Self {
+        Self { run: 7, ..Self::new(settings) }
     }
 
     pub(crate) fn now(&self) -> Nanos {

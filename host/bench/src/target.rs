@@ -2,7 +2,13 @@
 
 use crate::Error;
 use crate::template::{Filling, Template};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use rustls::ClientConfig;
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long each address of a name is given to answer.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is spoken, by the URL's scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +70,12 @@ pub(crate) struct Target {
     /// With its query; `{group}` and `{n}` are filled in for each connection.
     pub(crate) path: Template,
     pub(crate) address: SocketAddr,
+    /// Where the scheme has it. What is offered in it depends on the scheme.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
 }
 
 impl Target {
-    /// Takes it apart and looks its host up. With `source`, an address of that family is taken.
+    /// Takes it apart and looks its host up; TLS is for [`trust`](crate::trust) to add. With `source`, an address of that family is taken.
     pub(crate) fn parse(url: &str, source: Option<IpAddr>) -> Result<Self, Error> {
         let bad = |problem| Error::Url { url: url.into(), problem };
         let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("is no URL"))?;
@@ -89,9 +97,10 @@ impl Target {
             return Err(bad("has a space or a control character in its path"));
         }
         let unresolved = |problem: String| Error::Resolve { host: host.into(), problem };
-        let mut found = (host, port).to_socket_addrs().map_err(|error| unresolved(error.to_string()))?;
-        let address = found
-            .find(|address| source.is_none_or(|source| source.is_ipv4() == address.is_ipv4()))
+        let found = (host, port).to_socket_addrs().map_err(|error| unresolved(error.to_string()))?;
+        let family = |address: &SocketAddr| source.is_none_or(|source| source.is_ipv4() == address.is_ipv4());
+        let found: Vec<SocketAddr> = found.filter(family).collect();
+        let address = choose(&found, scheme)
             .ok_or_else(|| unresolved("it has no address of the family of --source".into()))?;
         Ok(Self {
             url: url.into(),
@@ -100,6 +109,7 @@ impl Target {
             authority: authority.into(),
             path: Template::of(path.as_bytes()),
             address,
+            tls: None,
         })
     }
 
@@ -107,6 +117,17 @@ impl Target {
     pub(crate) fn path(&self, group: u32, number: u32) -> String {
         self.path.text(Filling { payload: &[], group, number })
     }
+}
+
+/// The one that somebody listens at: `localhost` is two on many machines, and servers listen at one of them. Where it cannot be known,
+/// the first.
+fn choose(found: &[SocketAddr], scheme: Scheme) -> Option<SocketAddr> {
+    let listens = |address: &&SocketAddr| TcpStream::connect_timeout(address, PATIENCE).is_ok();
+    let first = found.first().copied();
+    if found.len() < 2 || scheme.is_quic() {
+        return first;
+    }
+    found.iter().find(listens).copied().or(first)
 }
 
 /// Host without brackets, and port.
@@ -136,6 +157,17 @@ mod tests {
         let target = Target::parse("wss://[::1]?x", None).unwrap();
         assert_eq!((&*target.host, target.address.port(), &*target.path(0, 0)), ("::1", 443, "/?x"));
         assert_eq!(Target::parse("tcp://[::1]:7", None).unwrap().path(0, 0), "/");
+    }
+
+    #[test]
+    fn of_several_addresses_one_where_somebody_listens_is_taken() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let there = listener.local_addr().unwrap();
+        let nowhere = SocketAddr::from(([127, 0, 0, 9], there.port()));
+        assert_eq!(choose(&[nowhere, there], Scheme::Ws), Some(there));
+        assert_eq!(choose(&[nowhere, there], Scheme::Quic), Some(nowhere), "UDP does not tell");
+        assert_eq!(choose(&[nowhere, nowhere], Scheme::Ws), Some(nowhere));
+        assert_eq!(choose(&[], Scheme::Ws), None);
     }
 
     #[test]

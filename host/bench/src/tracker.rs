@@ -60,12 +60,24 @@ impl Tracker {
             self.next = sequence + 1;
             return Arrival::InOrder;
         }
-        let Some(at) = self.holes.iter().position(|hole| hole.contains(&sequence)) else {
+        let at = self.holes.partition_point(|hole| hole.end <= sequence);
+        let Some(hole) = self.holes.get_mut(at).filter(|hole| hole.contains(&sequence)) else {
             return Arrival::Doubled;
         };
-        let Range { start, end } = self.holes[at].clone();
-        let parts = [start..sequence, sequence + 1..end];
-        self.holes.splice(at..=at, parts.into_iter().filter(|part| !part.is_empty()));
+        let before = hole.start..sequence;
+        hole.start = sequence + 1;
+        match (before.is_empty(), hole.is_empty()) {
+            (true, true) => {
+                self.holes.remove(at);
+            }
+            (true, false) => {}
+            (false, true) => *hole = before,
+            // One hole has become two.
+            (false, false) => {
+                self.holes.insert(at, before);
+                self.forget_oldest();
+            }
+        }
         if sequence < self.given_up { Arrival::Late } else { Arrival::OutOfOrder }
     }
 
@@ -82,12 +94,16 @@ impl Tracker {
         match self.holes.last_mut() {
             Some(last) if last.end == hole.start => last.end = hole.end,
             _ => {
-                if self.holes.len() == MOST_HOLES {
-                    let oldest = self.holes.remove(0);
-                    self.forgotten += oldest.end - oldest.start;
-                }
                 self.holes.push(hole);
+                self.forget_oldest();
             }
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if self.holes.len() > MOST_HOLES {
+            let oldest = self.holes.remove(0);
+            self.forgotten += oldest.end - oldest.start;
         }
     }
 }
@@ -125,6 +141,17 @@ mod tests {
         assert_eq!(tracker.arrived(0), Arrival::Doubled);
         assert_eq!(tracker.arrived(19_998), Arrival::OutOfOrder);
         assert_eq!(tracker.missing(), 9_999);
+    }
+
+    /// What comes in the middle of a hole makes two of one.
+    #[test]
+    fn holes_are_bounded_however_they_come_about() {
+        let mut tracker = Tracker::default();
+        tracker.arrived(10_000);
+        let every_second = (0..5_000).map(|sequence| sequence * 2 + 1);
+        let late = arrivals(&mut tracker, every_second);
+        assert!(late.iter().all(|arrival| *arrival == Arrival::OutOfOrder));
+        assert_eq!((tracker.missing(), tracker.holes.len()), (5_000, MOST_HOLES));
     }
 
     proptest! {

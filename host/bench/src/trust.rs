@@ -11,8 +11,16 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use std::path::Path;
 use std::sync::Arc;
 
-/// For all connections. No session is resumed: each connection stands for a client of its own, with a whole handshake.
-pub(crate) fn config(ca: Option<&Path>, insecure: bool, target: &Target) -> Result<Arc<ClientConfig>, Error> {
+/// For all connections to a target; `None`: it has no TLS. No session is resumed: each connection stands for a client of its own, with a
+/// whole handshake.
+pub(crate) fn config(
+    ca: Option<&Path>,
+    insecure: bool,
+    target: &Target,
+) -> Result<Option<Arc<ClientConfig>>, Error> {
+    if !target.scheme.is_tls() {
+        return Ok(None);
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let quic_on_loopback = target.scheme.is_quic() && target.address.ip().is_loopback();
     let builder =
@@ -31,7 +39,7 @@ pub(crate) fn config(ca: Option<&Path>, insecure: bool, target: &Target) -> Resu
         Scheme::Https => vec![b"h3".to_vec()],
         Scheme::Tcp | Scheme::Ws | Scheme::Tls => Vec::new(),
     };
-    Ok(Arc::new(config))
+    Ok(Some(Arc::new(config)))
 }
 
 fn from_file(path: &Path) -> Result<RootCertStore, Error> {

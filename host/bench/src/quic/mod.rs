@@ -1,13 +1,17 @@
 //! Connections over QUIC, WebTransport's among them: quinn's runtime, one task a connection.
 
+mod load;
 mod session;
+#[cfg(test)]
+mod tests;
 
-use crate::conn::{Conn, MOST_WAITING};
+use crate::conn::Conn;
 use crate::failure::Failure;
-use crate::settings::Pace;
+use crate::settings::Settings;
 use crate::shard::Shard;
 use crate::shared::Nanos;
 use crate::tally::Tally;
+use crate::target::Target;
 use bytes::BytesMut;
 use quinn::crypto::rustls::QuicClientConfig;
 use session::Session;
@@ -19,16 +23,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
-use tokio::task::LocalSet;
-use tokio::time::{sleep, timeout};
+use tokio::task::{JoinSet, LocalSet, spawn_local};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 /// UDP sockets of a thread, at most: a socket's buffers are megabytes, and one socket's packets all reach the same worker of a server
 /// that has several.
 const ENDPOINTS: usize = 16;
 /// Connections that are being opened at a time.
 const OPENING: usize = 64;
-/// How often it is looked for what does not come, and for what the others say.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often it is looked for what the others say. Timers are no finer.
+const LOOK: Duration = Duration::from_millis(1);
 /// How long the ends of connections are waited for.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// What one read takes.
@@ -38,100 +42,210 @@ const READ: usize = 64 << 10;
 pub(crate) fn run(shard: Shard, numbers: Vec<u32>) -> io::Result<Tally> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _inside = runtime.enter();
-    let all = Rc::new(Thread {
-        endpoints: endpoints(&shard, &numbers)?,
-        opening: Semaphore::new(OPENING),
-        to_open: Cell::new(numbers.len()),
-        to_settle: Cell::new(numbers.len()),
-        scratch: RefCell::new(BytesMut::with_capacity(READ)),
-        shard: RefCell::new(shard),
-    });
+    let thread = Rc::new(Thread::new(shard, &numbers)?);
     LocalSet::new().block_on(&runtime, async {
-        let thread = Rc::clone(&all);
-        let settings = thread.shard.borrow().settings.clone();
-        let pace = settings.ramp.map(|ramp| Duration::from_secs_f64(settings.threads as f64 / ramp));
-        let begun = tokio::time::Instant::now();
-        let mut tasks = Vec::new();
-        for (at, number) in numbers.into_iter().enumerate() {
-            if let Some(pace) = pace {
-                tokio::time::sleep_until(begun + pace * at as u32).await;
-            }
-            let thread = Rc::clone(&thread);
-            tasks.push(tokio::task::spawn_local(async move { thread.client(at, number).await }));
+        let watching = Rc::clone(&thread);
+        spawn_local(async move { watching.watch().await });
+        let mut clients = thread.start(numbers).await;
+        while let Some(ended) = clients.join_next().await {
+            // What panicked would never be settled.
+            ended.map_err(io::Error::other)?;
         }
-        for task in tasks {
-            // A task that panicked has said so.
-            let _ = task.await;
+        let until = Instant::now() + GOODBYE;
+        for endpoint in &thread.endpoints {
+            let _ = timeout_at(until, endpoint.wait_idle()).await;
         }
-        let idle = thread.endpoints.iter().map(quinn::Endpoint::wait_idle);
-        for endpoint in idle {
-            let _ = timeout(GOODBYE, endpoint).await;
-        }
-    });
-    let tally = std::mem::take(&mut all.shard.borrow_mut().tally);
+        Ok::<_, io::Error>(())
+    })?;
+    let tally = std::mem::take(&mut thread.shard.borrow_mut().tally);
     Ok(tally)
 }
 
-fn endpoints(shard: &Shard, numbers: &[u32]) -> io::Result<Vec<quinn::Endpoint>> {
-    let settings = &shard.settings;
-    let tls = settings.tls.as_ref().map(|tls| QuicClientConfig::try_from(Arc::clone(tls)));
-    let config = tls.and_then(Result::ok).map(|tls| quinn::ClientConfig::new(Arc::new(tls)));
-    let config = config.ok_or_else(|| io::Error::other("QUIC needs TLS 1.3"))?;
+/// How quinn reaches a target.
+fn config(target: &Target) -> io::Result<quinn::ClientConfig> {
+    let tls = target.tls.as_ref().and_then(|tls| QuicClientConfig::try_from(Arc::clone(tls)).ok());
+    let tls = tls.ok_or_else(|| io::Error::other("QUIC needs TLS 1.3"))?;
+    let mut transport = quinn::TransportConfig::default();
+    // An idle connection is no less one: when it is closed is the server's to say.
+    transport.max_idle_timeout(None);
+    let mut config = quinn::ClientConfig::new(Arc::new(tls));
+    config.transport_config(Arc::new(transport));
+    Ok(config)
+}
+
+fn endpoints(settings: &Settings, numbers: &[u32]) -> io::Result<Vec<quinn::Endpoint>> {
     let count = numbers.len().min(ENDPOINTS.max(settings.sources.len()));
     let endpoint = |number: &u32| {
         let source = settings.source_of(*number).unwrap_or_else(|| settings.any_source());
-        let mut endpoint = quinn::Endpoint::client(SocketAddr::new(source, 0))?;
-        endpoint.set_default_client_config(config.clone());
-        Ok(endpoint)
+        quinn::Endpoint::client(SocketAddr::new(source, 0))
     };
     numbers[..count].iter().map(endpoint).collect()
+}
+
+/// How far the run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Connections are being opened, of this thread or of others.
+    ExpectLoad,
+    Load,
+    /// Nothing is due any more; what is under way is waited for.
+    ExpectRest,
+    /// Nothing is waited for any more.
+    Done,
 }
 
 /// What the connections of a thread have in common.
 struct Thread {
     shard: RefCell<Shard>,
     endpoints: Vec<quinn::Endpoint>,
+    config: quinn::ClientConfig,
+    /// Where publishers connect elsewhere.
+    publisher_config: Option<quinn::ClientConfig>,
     opening: Semaphore,
     /// Connections that are neither open nor failed yet.
     to_open: Cell<usize>,
     /// Connections for which something is still sent or waited for.
     to_settle: Cell<usize>,
+    stage: Cell<Stage>,
+    /// Told when the stage changes.
+    news: Notify,
     scratch: RefCell<BytesMut>,
 }
 
 impl Thread {
+    fn new(shard: Shard, numbers: &[u32]) -> io::Result<Self> {
+        let settings = &shard.settings;
+        Ok(Self {
+            endpoints: endpoints(settings, numbers)?,
+            config: config(&settings.target)?,
+            publisher_config: settings.publisher_target.as_ref().map(config).transpose()?,
+            opening: Semaphore::new(OPENING),
+            to_open: Cell::new(numbers.len()),
+            to_settle: Cell::new(numbers.len()),
+            stage: Cell::new(Stage::ExpectLoad),
+            news: Notify::new(),
+            scratch: RefCell::new(BytesMut::with_capacity(READ)),
+            shard: RefCell::new(shard),
+        })
+    }
+
     fn now(&self) -> Nanos {
         self.shard.borrow().shared.now()
     }
 
+    /// Looks at what other threads may have changed, for all connections: a timer of each would be a load of its own.
+    async fn watch(&self) {
+        let mut told = 0;
+        loop {
+            sleep(LOOK).await;
+            let stage = {
+                let mut shard = self.shard.borrow_mut();
+                shard.look();
+                let received = shard.tally.received;
+                shard.shared.live.received.fetch_add(received - told, Relaxed);
+                told = received;
+                self.stage_of(&shard)
+            };
+            if self.stage.replace(stage) != stage {
+                self.news.notify_waiters();
+            }
+        }
+    }
+
+    fn stage_of(&self, shard: &Shard) -> Stage {
+        let now = shard.shared.now();
+        let patience = shard.settings.timeout.as_nanos() as u64;
+        match shard.window {
+            _ if shard.shared.is_stopped() => Stage::Done,
+            None => Stage::ExpectLoad,
+            Some(window) if now < window.start => Stage::ExpectLoad,
+            Some(window) if now < window.to => Stage::Load,
+            Some(window) if now - window.to > patience => Stage::Done,
+            Some(_) if self.to_settle.get() == 0 && shard.shared.all_delivered(shard.settings.threads) => {
+                Stage::Done
+            }
+            Some(_) => Stage::ExpectRest,
+        }
+    }
+
+    /// Until nothing is waited for any more.
+    async fn done(&self) {
+        loop {
+            // Before the look, so that no news is missed.
+            let news = self.news.notified();
+            if self.stage.get() == Stage::Done {
+                return;
+            }
+            news.await;
+        }
+    }
+
+    /// Opens the connections, at the pace that is asked for. Each goes on by itself.
+    async fn start(self: &Rc<Self>, numbers: Vec<u32>) -> JoinSet<()> {
+        let settings = self.shard.borrow().settings.clone();
+        let pace = settings.ramp.map(|ramp| Duration::from_secs_f64(settings.threads as f64 / ramp));
+        let begun = Instant::now();
+        let mut clients = JoinSet::new();
+        for (at, number) in numbers.into_iter().enumerate() {
+            if let Some(pace) = pace {
+                tokio::select! {
+                    () = sleep_until(begun + pace * at as u32) => {}
+                    () = self.done() => break,
+                }
+            }
+            let thread = Rc::clone(self);
+            clients.spawn_local(async move { thread.client(at, number).await });
+        }
+        clients
+    }
+
     async fn client(&self, at: usize, number: u32) {
         let settings = self.shard.borrow().settings.clone();
-        let target = settings.target_of(number);
-        let mut conn = Conn::new(number, target, &settings);
-        let turn = self.opening.acquire().await;
-        let opened = timeout(settings.timeout, async {
-            let endpoint = &self.endpoints[at % self.endpoints.len()];
-            let mut session = Session::open(endpoint, target, number, &settings).await?;
-            self.greet(&mut session, &mut conn).await?;
-            Ok(session)
-        });
-        let opened =
-            opened.await.unwrap_or_else(|_| Err(Failure::late("the QUIC handshake", target.address)));
-        drop(turn);
-        if let Err(failure) = &opened {
-            let mut shard = self.shard.borrow_mut();
-            shard.tally.failed += 1;
-            shard.shared.live.failed.fetch_add(1, Relaxed);
-            shard.tally.error(&failure.reason, || failure.about.clone());
-        }
+        let mut conn = Conn::new(number, settings.target_of(number), &settings);
+        let opened = tokio::select! {
+            opened = self.open(at, &mut conn, &settings) => opened,
+            () = self.done() => return,
+        };
         self.to_open.set(self.to_open.get() - 1);
         if self.to_open.get() == 0 {
             self.shard.borrow().shared.ready.fetch_add(1, SeqCst);
         }
         match opened {
             Ok(session) => self.serve(session, conn).await,
-            Err(_) => self.settled(),
+            Err(failure) => {
+                let mut shard = self.shard.borrow_mut();
+                // It may have come as far as that before it failed.
+                if conn.is_open() {
+                    conn.finish(&mut shard);
+                    shard.closed(failure);
+                } else {
+                    shard.failed(failure);
+                }
+                drop(shard);
+                self.settled();
+            }
         }
+    }
+
+    /// Opens it, when it is its turn, within the time that is given to that.
+    async fn open(&self, at: usize, conn: &mut Conn, settings: &Settings) -> Result<Session, Failure> {
+        let number = conn.number();
+        let target = settings.target_of(number);
+        let config = match &self.publisher_config {
+            Some(config) if conn.publishes() => config,
+            _ => &self.config,
+        };
+        let _turn = self.opening.acquire().await;
+        let step = Cell::new("the handshakes; is it there, on UDP?");
+        let opened = timeout(settings.timeout, async {
+            let endpoint = &self.endpoints[at % self.endpoints.len()];
+            let connecting = endpoint.connect_with(config.clone(), target.address, &target.host);
+            let mut session = Session::open(connecting, target, number, settings).await?;
+            step.set("the message that --ready waits for");
+            self.greet(&mut session, conn).await?;
+            Ok(session)
+        });
+        opened.await.unwrap_or_else(|_| Err(Failure::late(step.get(), target.address)))
     }
 
     /// Says hello, and waits for what `--ready` names.
@@ -158,133 +272,16 @@ impl Thread {
         scratch.clear();
         scratch.extend_from_slice(bytes);
         let now = self.now();
-        Ok(conn.received(&mut scratch, now, &mut self.shard.borrow_mut(), out)?)
+        let mut shard = self.shard.borrow_mut();
+        conn.received(&mut scratch, now, &mut shard, out)?;
+        if out.len() > shard.settings.most_waiting { Err(Failure::unread()) } else { Ok(()) }
     }
 
-    /// The load on one connection, until everything has come.
-    async fn serve(&self, mut session: Session, conn: Conn) {
-        let conn = RefCell::new(conn);
-        // What is to be said besides messages, and that there is something to do.
-        let (answers, wake, settled) = (RefCell::new(BytesMut::new()), Notify::new(), Cell::new(false));
-        let ended = {
-            let Session { send, receive, .. } = &mut session;
-            let reader = async {
-                while let Ok(Some(chunk)) = receive.read_chunk(READ, true).await {
-                    if let Err(failure) =
-                        self.take(&mut conn.borrow_mut(), &chunk.bytes, &mut answers.borrow_mut())
-                    {
-                        return Some(failure);
-                    }
-                    wake.notify_one();
-                }
-                None
-            };
-            tokio::select! {
-                failure = reader => Some(failure),
-                written = self.write(&conn, &answers, &wake, &settled, send) => if written { None } else { Some(None) },
-            }
-        };
-        let mut conn = conn.into_inner();
-        conn.finish(&mut self.shard.borrow_mut());
-        match ended {
-            None => {}
-            Some(failure) => {
-                let failure = match failure {
-                    Some(failure) => failure,
-                    None => timeout(GOODBYE, session.end()).await.unwrap_or_else(|_| Failure::ended()),
-                };
-                let tally = &mut self.shard.borrow_mut().tally;
-                tally.closed += 1;
-                tally.error(&failure.reason, || failure.about);
-            }
-        }
-        if !settled.get() {
-            self.settled();
-        }
-        session.connection.close(quinn::VarInt::from_u32(1_000), b"");
-    }
-
-    /// Sends what is due, when it is. `false`: the stream broke.
-    async fn write(
-        &self,
-        conn: &RefCell<Conn>,
-        answers: &RefCell<BytesMut>,
-        wake: &Notify,
-        settled: &Cell<bool>,
-        send: &mut quinn::SendStream,
-    ) -> bool {
-        let mut out = BytesMut::new();
-        let (mut looked, mut told) = (0, 0);
-        loop {
-            out.clear();
-            out.unsplit(answers.borrow_mut().split());
-            let now = self.now();
-            let patience = {
-                let (mut shard, mut conn) = (self.shard.borrow_mut(), conn.borrow_mut());
-                shard.look();
-                if now - looked > LOOK.as_nanos() as u64 {
-                    looked = now;
-                    conn.look_for_losses(now, &mut shard);
-                }
-                conn.pump(now, &mut shard, &mut out, MOST_WAITING);
-                if shard.shared.is_stopped() {
-                    return true;
-                }
-                if shard.is_over(now) && out.is_empty() {
-                    let to = shard.window.map_or(now, |window| window.to);
-                    let late = now.saturating_sub(to) > shard.settings.timeout.as_nanos() as u64;
-                    if !settled.get() && (late || conn.is_settled(now, &shard)) {
-                        settled.set(true);
-                        drop(shard);
-                        self.settled();
-                        shard = self.shard.borrow_mut();
-                    }
-                    if late
-                        || (settled.get()
-                            && self.to_settle.get() == 0
-                            && shard.shared.all_delivered(shard.settings.threads))
-                    {
-                        return true;
-                    }
-                }
-                // Kept for the progress bar.
-                let received = shard.tally.received;
-                if told != received && looked == now {
-                    shard.shared.live.received.fetch_max(received, Relaxed);
-                    told = received;
-                }
-                patience(&conn, &shard, now)
-            };
-            if out.is_empty() {
-                tokio::select! {
-                    () = wake.notified() => {}
-                    () = sleep(patience) => {}
-                }
-            } else if send.write_all(&out).await.is_err() {
-                return false;
-            }
-        }
-    }
-
+    /// Nothing is sent or waited for any more on one of the connections.
     fn settled(&self) {
         self.to_settle.set(self.to_settle.get() - 1);
         if self.to_settle.get() == 0 {
             self.shard.borrow().shared.silent.fetch_add(1, SeqCst);
         }
     }
-}
-
-/// How long nothing need be done unless something comes.
-fn patience(conn: &Conn, shard: &Shard, now: Nanos) -> Duration {
-    const SOON: Duration = Duration::from_millis(1);
-    let Some(window) = shard.window else { return 5 * SOON };
-    if now < window.start
-        || now >= window.to
-        || (conn.publishes() && matches!(shard.settings.pace, Pace::Closed(_)))
-    {
-        return SOON;
-    }
-    let end = Duration::from_nanos(window.to - now);
-    let due = conn.next_due().map_or(LOOK, |due| Duration::from_nanos(due.saturating_sub(now)));
-    due.min(end).min(LOOK)
 }

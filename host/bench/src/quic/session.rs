@@ -3,15 +3,22 @@
 use crate::failure::Failure;
 use crate::settings::Settings;
 use crate::target::{Scheme, Target};
-use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream};
+use quinn::{ConnectError, Connecting, Connection, ConnectionError, RecvStream, SendStream};
 use std::net::SocketAddr;
 use url::Url;
 use web_transport_proto::http::{HeaderMap, HeaderName, HeaderValue};
-use web_transport_proto::{Capsule, ConnectRequest, ConnectResponse, Http3CapsuleReader, Settings as Http3};
+use web_transport_proto::{
+    Capsule, ConnectRequest, ConnectResponse, Http3CapsuleReader, Settings as Http3, SettingsError,
+};
 
 /// What a stream of a WebTransport session begins with: its type, and the session's id, which is that of the first stream
 /// (draft-ietf-webtrans-http3, section 4.3).
 const STREAM: [u8; 3] = [0x40, 0x41, 0];
+/// Streams among which the server's settings are looked for: HTTP/3 has three of a kind (RFC 9114, section 6.2; RFC 9204, section 4.2),
+/// and may have some that mean nothing.
+const MOST_STREAMS: usize = 8;
+/// TLS has no protocol in common (RFC 7301, section 3.2), as QUIC says it.
+const NO_PROTOCOL: u64 = 0x100 + 120;
 
 pub(super) struct Session {
     pub(super) connection: Connection,
@@ -22,20 +29,19 @@ pub(super) struct Session {
 }
 
 struct Under {
-    _control: (SendStream, RecvStream),
+    _control: (SendStream, Vec<RecvStream>),
     _request: SendStream,
     capsules: Http3CapsuleReader<RecvStream>,
 }
 
 impl Session {
     pub(super) async fn open(
-        endpoint: &Endpoint,
+        connecting: Result<Connecting, ConnectError>,
         target: &Target,
         number: u32,
         settings: &Settings,
     ) -> Result<Self, Failure> {
         let address = target.address;
-        let connecting = endpoint.connect(address, &target.host);
         let connecting = connecting.map_err(|error| Failure::new("connect_failed", error.to_string()))?;
         let connection = connecting.await.map_err(|error| refused(&error, address))?;
         let lost = |error: ConnectionError| refused(&error, address);
@@ -50,8 +56,17 @@ impl Session {
         let mut ours = Http3::default();
         ours.enable_webtransport(1);
         ours.write(&mut control).await.map_err(|error| failed(&error))?;
-        let mut theirs = connection.accept_uni().await.map_err(lost)?;
-        let said = Http3::read(&mut theirs).await.map_err(|error| failed(&error))?;
+        let mut theirs = Vec::new();
+        let said = loop {
+            let mut newest = connection.accept_uni().await.map_err(lost)?;
+            let said = Http3::read(&mut newest).await;
+            theirs.push(newest);
+            match said {
+                // That of its header compression, perhaps: a server opens them in any order.
+                Err(SettingsError::UnexpectedStreamType(_)) if theirs.len() < MOST_STREAMS => {}
+                said => break said.map_err(|error| failed(&error))?,
+            }
+        };
         if said.supports_webtransport() == 0 {
             return Err(failed(&"it does not say that it speaks it"));
         }
@@ -100,15 +115,23 @@ impl Session {
 
 /// Why there is no connection.
 fn refused(error: &ConnectionError, address: SocketAddr) -> Failure {
-    match error {
-        ConnectionError::TimedOut => Failure::new(
-            "connect_timeout",
-            format!("{address} did not answer: is the server running, and on UDP?"),
+    let code = match error {
+        ConnectionError::ConnectionClosed(close) => close.error_code,
+        ConnectionError::TransportError(error) => error.code,
+        _ => return Failure::new("connect_failed", format!("cannot connect to {address}: {error}")),
+    };
+    // RFC 9001, section 4.8: an alert of TLS, in the last eight bits.
+    match u64::from(code) {
+        NO_PROTOCOL => Failure::new(
+            "connect_tls",
+            format!(
+                "{address} does not speak that over QUIC: {error}; quic:// is Weir's own, https:// is WebTransport"
+            ),
         ),
-        ConnectionError::ConnectionClosed(_) | ConnectionError::TransportError(_) => Failure::new(
+        0x100..0x200 => Failure::new(
             "connect_tls",
             format!("{address}: {error}; trust its certificate with --ca FILE, or any with --insecure"),
         ),
-        _ => Failure::new("connect_failed", format!("cannot connect to {address}: {error}")),
+        _ => Failure::new("connect_refused", format!("{address} refused the connection: {error}")),
     }
 }

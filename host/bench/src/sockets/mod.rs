@@ -3,7 +3,9 @@
 mod alarm;
 mod peer;
 mod stream;
-mod upgrade;
+#[cfg(test)]
+mod tests;
+pub(crate) mod upgrade;
 
 use crate::conn::Conn;
 use crate::failure::Failure;
@@ -135,7 +137,7 @@ impl Sockets {
             }
             Err(error) => {
                 self.peers.push(None);
-                self.fail(Failure::to_connect(&error, target.address));
+                self.shard.failed(Failure::to_connect(&error, target.address));
             }
         }
     }
@@ -212,11 +214,8 @@ impl Sockets {
         for event in &self.events {
             let Token(at) = event.token();
             let Some(peer) = self.peers.get_mut(at).and_then(Option::as_mut) else { continue };
-            let readable = event.is_readable() || event.is_read_closed() || event.is_error();
             self.out_of_turn |= peer.is_full();
-            if let Err(failure) =
-                peer.ready(readable, event.is_writable(), &mut self.shard, &mut self.buffers)
-            {
+            if let Err(failure) = peer.ready(event.into(), &mut self.shard, &mut self.buffers) {
                 end(&mut self.peers[at], failure, &mut self.shard);
             }
         }
@@ -333,26 +332,15 @@ impl Sockets {
     fn end(&mut self, at: usize, failure: Failure) {
         end(&mut self.peers[at], failure, &mut self.shard);
     }
-
-    fn fail(&mut self, failure: Failure) {
-        count_failed(&mut self.shard, failure);
-    }
 }
 
 fn end(slot: &mut Option<Peer>, failure: Failure, shard: &mut Shard) {
     let Some(mut peer) = slot.take() else { return };
     // Whether it was counted as open: so it is from when the server was ready for it.
     if peer.step().is_some() {
-        count_failed(shard, failure);
+        shard.failed(failure);
     } else {
         peer.conn.finish(shard);
-        shard.tally.closed += 1;
-        shard.tally.error(&failure.reason, || failure.about);
+        shard.closed(failure);
     }
-}
-
-fn count_failed(shard: &mut Shard, failure: Failure) {
-    shard.tally.failed += 1;
-    shard.shared.live.failed.fetch_add(1, Relaxed);
-    shard.tally.error(&failure.reason, || failure.about);
 }

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::shard::Shard;
 use crate::shared::Nanos;
 use bytes::{Buf as _, BytesMut};
+use mio::event::Event;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
@@ -32,6 +33,22 @@ pub(super) struct Peer {
     pub(super) begun: Nanos,
 }
 
+/// What the kernel says of a socket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ready {
+    readable: bool,
+    writable: bool,
+    /// Nothing comes behind what is there.
+    ended: bool,
+}
+
+impl From<&Event> for Ready {
+    fn from(event: &Event) -> Self {
+        let ended = event.is_read_closed() || event.is_error();
+        Self { readable: ended || event.is_readable(), writable: event.is_writable(), ended }
+    }
+}
+
 /// Where bytes are read to and written from, for all connections of a thread.
 #[derive(Debug)]
 pub(super) struct Buffers {
@@ -47,8 +64,7 @@ impl Peer {
     /// Something may be done: reads, answers, writes. An error is its end.
     pub(super) fn ready(
         &mut self,
-        readable: bool,
-        writable: bool,
+        ready: Ready,
         shard: &mut Shard,
         buffers: &mut Buffers,
     ) -> Result<(), Failure> {
@@ -56,17 +72,21 @@ impl Peer {
             return Ok(());
         }
         let was_full = self.is_full();
-        if writable && !self.waiting.is_empty() {
+        if ready.writable && (self.stream.holds_back() || !self.waiting.is_empty()) {
             self.flush()?;
         }
-        let ended = if readable { self.read(shard, buffers) } else { Ok(()) };
+        let ended = if ready.readable { self.read(ready.ended, shard, buffers) } else { Ok(()) };
         // Before a failure is told: a close frame is answered. By a schedule, everybody waits for its turn, but for who missed it.
         let written = if self.conn.next_due().is_none() || was_full {
             self.pump(shard, buffers)
         } else {
             self.write(&mut buffers.write)
         };
-        ended.and(written)
+        ended.and(written)?;
+        if self.waiting.len() > shard.settings.most_waiting {
+            return Err(Failure::unread());
+        }
+        Ok(())
     }
 
     /// Sends what is due, with what is to be said besides.
@@ -102,7 +122,7 @@ impl Peer {
             if !self.stream.is_connected().map_err(failed)? {
                 return Ok(false);
             }
-            if let Some(tls) = settings.tls.as_ref().filter(|_| target.scheme.is_tls()) {
+            if let Some(tls) = &target.tls {
                 self.stream.secure(tls, &target.host).map_err(failed)?;
             }
             self.stage = Stage::ExpectSecured;
@@ -135,7 +155,10 @@ impl Peer {
                 Answer::Upgraded(mut first) => {
                     self.opened(shard, buffers)?;
                     let now = shard.shared.now();
-                    self.conn.received(&mut first, now, shard, &mut buffers.write)?;
+                    let ended = self.conn.received(&mut first, now, shard, &mut buffers.write);
+                    // The buffer is everybody's: what this one says must not be left in it for the next.
+                    self.write(&mut buffers.write)?;
+                    ended?;
                     return Ok(true);
                 }
                 Answer::Refused(status, said) => {
@@ -156,7 +179,7 @@ impl Peer {
         self.write(&mut buffers.write)
     }
 
-    fn read(&mut self, shard: &mut Shard, buffers: &mut Buffers) -> Result<(), Failure> {
+    fn read(&mut self, ended: bool, shard: &mut Shard, buffers: &mut Buffers) -> Result<(), Failure> {
         loop {
             let length = match self.stream.read(&mut buffers.read) {
                 Ok(0) => return Err(Failure::ended()),
@@ -167,7 +190,8 @@ impl Peer {
             };
             let now = shard.shared.now();
             self.conn.received(&mut buffers.read[..length], now, shard, &mut buffers.write)?;
-            if length < buffers.read.len() && self.stream.short_is_empty() {
+            // The kernel tells of an end once: where it did, that is behind the last bytes.
+            if !ended && length < buffers.read.len() && self.stream.short_is_empty() {
                 return Ok(());
             }
         }

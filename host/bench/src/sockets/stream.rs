@@ -1,6 +1,8 @@
 //! A TCP connection, with TLS or without: what is read and written is what the protocol above says.
 
 use mio::net::TcpStream;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::IpBindAddressNoPort;
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -25,6 +27,9 @@ impl Stream {
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         if let Some(source) = source {
+            // The port is chosen when it is known where to, as it is without a source: among those that are free towards this server,
+            // and not among those that are free towards everybody. A kernel that cannot finds one all the same.
+            let _ = setsockopt(&socket, IpBindAddressNoPort, &true);
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }
         match socket.connect(&address.into()) {
@@ -120,6 +125,11 @@ impl Stream {
         };
         self.flush()?;
         if taken == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(taken) }
+    }
+
+    /// Whether TLS has bytes that the socket did not take.
+    pub(super) fn holds_back(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.wants_write())
     }
 
     /// Gives what TLS holds to the socket, as far as it takes it.

@@ -11,14 +11,14 @@ const MOST_HEADERS: usize = 64;
 
 /// A request that was sent, and what came back of its answer.
 #[derive(Debug)]
-pub(super) struct Upgrade {
+pub(crate) struct Upgrade {
     key: String,
     answer: Vec<u8>,
 }
 
 /// What became of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// More is needed.
     Partial,
     /// From here on there are frames: these bytes are the first of them.
@@ -31,24 +31,34 @@ pub(super) enum Answer {
 
 impl Upgrade {
     /// Gives the request, too.
-    pub(super) fn new(authority: &str, path: &str, headers: &[(String, String)]) -> (Self, String) {
+    pub(crate) fn new(authority: &str, path: &str, headers: &[(String, String)]) -> (Self, String) {
         let mut nonce = [0; 16];
         fastrand::fill(&mut nonce);
         let key = STANDARD.encode(nonce);
         let mut request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+            "GET {path} HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: {key}\r\n"
         );
-        for (name, value) in headers {
+        // A server with several names may be asked for another than the one that leads to it. Two would be refused.
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             // A String takes everything.
+            let _ = write!(request, "Host: {authority}\r\n");
+        }
+        for (name, value) in headers {
             let _ = write!(request, "{name}: {value}\r\n");
         }
         request += "\r\n";
         (Self { key, answer: Vec::new() }, request)
     }
 
+    /// Of a request whose key is known.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn fixed() -> Self {
+        Self { key: "dGhlIHNhbXBsZSBub25jZQ==".into(), answer: Vec::new() }
+    }
+
     /// Takes what arrived.
-    pub(super) fn received(&mut self, bytes: &[u8]) -> Answer {
+    pub(crate) fn received(&mut self, bytes: &[u8]) -> Answer {
         self.answer.extend_from_slice(bytes);
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
@@ -57,6 +67,9 @@ impl Upgrade {
             Ok(httparse::Status::Partial) if self.answer.len() < LONGEST => return Answer::Partial,
             Ok(httparse::Status::Partial) => {
                 return Answer::Broken("the answer's head is longer than 16 KiB");
+            }
+            Err(httparse::Error::TooManyHeaders) => {
+                return Answer::Broken("the answer has more than 64 headers");
             }
             Err(_) => return Answer::Broken("the answer is no HTTP"),
         };
@@ -92,7 +105,8 @@ mod tests {
     fn begun() -> (Upgrade, String) {
         let headers = [("Authorization".to_owned(), "Bearer x".to_owned())];
         let (upgrade, request) = Upgrade::new("example.org:81", "/chat?a=1", &headers);
-        assert!(request.starts_with("GET /chat?a=1 HTTP/1.1\r\nHost: example.org:81\r\n"), "{request}");
+        assert!(request.starts_with("GET /chat?a=1 HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains("\r\nHost: example.org:81\r\n"), "{request}");
         assert!(request.ends_with("Authorization: Bearer x\r\n\r\n"), "{request}");
         let accept = accept_key(upgrade.key.as_bytes());
         (
@@ -115,6 +129,12 @@ mod tests {
     }
 
     #[test]
+    fn another_host_can_be_asked_for() {
+        let (_, request) = Upgrade::new("127.0.0.1:81", "/", &[("host".into(), "example.org".into())]);
+        assert!(request.contains("\r\nhost: example.org\r\n") && !request.contains("127.0.0.1"), "{request}");
+    }
+
+    #[test]
     fn refusals_and_breaches_are_told() {
         let says = |answer: &str| begun().0.received(answer.as_bytes());
         assert_eq!(
@@ -131,6 +151,8 @@ mod tests {
             matches!(upgrade.received(extended.as_bytes()), Answer::Broken(why) if why.contains("extension"))
         );
         let endless = format!("HTTP/1.1 101 X\r\nX: {}", "x".repeat(LONGEST));
+        let many = format!("HTTP/1.1 101 X\r\n{}\r\n", "X: y\r\n".repeat(65));
+        assert!(matches!(says(&many), Answer::Broken(why) if why.contains("64 headers")));
         assert!(matches!(says(&endless), Answer::Broken(why) if why.contains("16 KiB")));
     }
 }

@@ -86,7 +86,14 @@ fn compare(pid: u32, size: usize, burst: usize, plain: &mut Room, plugged: &mut 
     let time = Duration::from_millis(setting("BENCH_MS", 400));
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for pair in 0..=pairs {
-        let slices = (plain.slice(pid, burst, time), plugged.slice(pid, burst, time));
+        // Which is first changes, so that neither always follows the other.
+        let slices = if pair % 2 == 0 {
+            let first = plugged.slice(pid, burst, time);
+            (plain.slice(pid, burst, time), first)
+        } else {
+            (plain.slice(pid, burst, time), plugged.slice(pid, burst, time))
+        };
+        // The first of each warms up.
         if pair > 0 {
             without.push(slices.0);
             with.push(slices.1);

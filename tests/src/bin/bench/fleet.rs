@@ -1,15 +1,21 @@
 //! Connections of one thread that send prepared frames and count what comes back: one `recv` and one `send` for whatever is there, so
 //! that the gateway and not this is what is measured.
 
+use bytes::BytesMut;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use weir_codec::framing::Prefix;
+use weir_codec::websocket::Role;
+use weir_codec::{Framing, Kind};
 
 /// How a slice that hangs is told from one that is slow.
 const STUCK: Duration = Duration::from_secs(20);
-
+/// As the listeners have it.
+const LONGEST: usize = 1 << 20;
 /// What one read takes.
 const BUFFER: usize = 256 * 1024;
 
@@ -40,27 +46,17 @@ impl Wire {
         }
     }
 
-    /// A frame as a client sends it; binary, and masked over WebSocket.
-    pub(crate) fn request(self, payload: &[u8]) -> Vec<u8> {
+    /// A binary message as a client or the gateway sends it.
+    fn frame(self, role: Role, payload: &[u8]) -> BytesMut {
         const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-        match self {
-            Self::WebSocket => {
-                let mut frame = head(payload.len(), 0x80);
-                frame.extend(MASK);
-                frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-                frame
+        let wire = match self {
+            Self::WebSocket => weir_codec::Wire::WebSocket { role },
+            Self::Tcp => {
+                weir_codec::Wire::Framed(Arc::new(Framing::Length { prefix: Prefix::U32Be, max: LONGEST }))
             }
-            Self::Tcp => self.response(payload),
-        }
-    }
-
-    /// A frame as the gateway sends it.
-    pub(crate) fn response(self, payload: &[u8]) -> Vec<u8> {
-        let mut frame = match self {
-            Self::WebSocket => head(payload.len(), 0),
-            Self::Tcp => (payload.len() as u32).to_be_bytes().to_vec(),
         };
-        frame.extend(payload);
+        let mut frame = BytesMut::new();
+        wire.encode(Kind::Binary, payload, MASK, &mut frame).expect("a payload that can be framed");
         frame
     }
 
@@ -85,15 +81,6 @@ impl Wire {
         stream.set_nonblocking(true)?;
         Ok(TcpStream::from_std(stream))
     }
-}
-
-/// RFC 6455, section 5.2: a final binary frame.
-fn head(length: usize, masked: u8) -> Vec<u8> {
-    if length <= 125 {
-        return vec![0x82, masked | length as u8];
-    }
-    let [high, low] = u16::try_from(length).expect("frames here are short").to_be_bytes();
-    vec![0x82, masked | 0x7e, high, low]
 }
 
 /// Connections to one listener.
@@ -126,7 +113,7 @@ impl Fleet {
         depth: usize,
         payload: &[u8],
     ) -> Self {
-        let (request, response) = (wire.request(payload), wire.response(payload));
+        let (request, response) = (wire.frame(Role::Client, payload), wire.frame(Role::Server, payload));
         let mut fleet = Self {
             poll: Poll::new().expect("epoll"),
             events: Events::with_capacity(1024),

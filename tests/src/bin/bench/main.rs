@@ -62,8 +62,12 @@ fn main() {
 const SESSIONS: &str = "--sessions";
 
 fn million() {
-    let after = std::env::args().skip_while(|argument| argument != SESSIONS).nth(1);
-    million::run(after.and_then(|count| count.parse().ok()).unwrap_or(million::SESSIONS));
+    let mut arguments = std::env::args().skip_while(|argument| argument != SESSIONS);
+    let sessions = match arguments.next() {
+        Some(_) => positive(SESSIONS, &arguments.next().unwrap_or_default()),
+        None => million::SESSIONS,
+    };
+    million::run(sessions);
 }
 
 fn beat() {
@@ -95,6 +99,14 @@ fn gateway_in(listeners: &str, put: impl FnOnce(&Path)) -> Gateway {
 
 /// A positive number from the environment.
 fn setting(name: &str, default: u64) -> u64 {
-    let text = std::env::var(name).ok();
-    text.and_then(|text| text.parse().ok()).filter(|value| *value > 0).unwrap_or(default)
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty());
+    text.map_or(default, |text| positive(name, &text))
+}
+
+/// What is no number ends the run: figures of other settings than those that were asked for help nobody.
+fn positive(name: &str, text: &str) -> u64 {
+    text.parse().ok().filter(|value| *value > 0).unwrap_or_else(|| {
+        eprintln!("{name}: {text:?} is no number above 0");
+        std::process::exit(2);
+    })
 }

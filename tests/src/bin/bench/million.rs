@@ -105,7 +105,7 @@ pub(crate) fn run(sessions: u64) {
          kernel: {:.0} bytes of slab a session, {:.0} of buffers, both ends of it; {} TCP sockets\n  \
          machine: {:.2} GiB in use for all of it, clients too: {:.0} bytes a session; {:.1} GiB left\n  \
          CPU in the last {time:.0} s: gateways {:.1} % of a core ({:.1} µs a ping), clients {:.1} %\n  \
-         pongs to {} probes of the clients: p50 {:.2} ms, p99 of the slowest herd {:.2} ms, the longest {:.1} ms",
+         pongs to {} probes of the clients: p50 {:.2} ms (mean of the herds), p99 of the slowest herd {:.2} ms, the longest {:.1} ms",
         pings(&pairs, "heartbeats_sent"),
         pings(&pairs, "heartbeats_answered"),
         reports.iter().map(|report| report.answered).sum::<u64>(),

@@ -1,11 +1,14 @@
 //! What is asked for, checked.
 
+mod check;
+
+use crate::conn::{MOST_ANSWERS, MOST_WAITING};
 use crate::options::Options;
 use crate::payload::Payloads;
-use crate::target::Target;
-use crate::template::{self, Filling, Template};
-use crate::{Error, marker, trust};
-use bytes::BytesMut;
+use crate::target::{Scheme, Target};
+use crate::template::{self, Template};
+use crate::{Error, trust};
+use check::wrong;
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -57,8 +60,6 @@ pub(crate) struct Settings {
     pub(crate) threads: usize,
     pub(crate) framing: Arc<Framing>,
     pub(crate) headers: Vec<(String, String)>,
-    /// Where a URL wants it.
-    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
     pub(crate) pace: Pace,
     pub(crate) payloads: Payloads,
     /// Every payload has a marker.
@@ -73,12 +74,10 @@ pub(crate) struct Settings {
     pub(crate) ready: Option<Vec<u8>>,
     pub(crate) publish: Template,
     pub(crate) answers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What may wait to be written on a connection, in bytes, before it is given up.
+    pub(crate) most_waiting: usize,
     /// For the result.
     pub(crate) described: serde_json::Value,
-}
-
-fn wrong(option: &'static str, problem: impl Into<String>) -> Error {
-    Error::Option { option, problem: problem.into() }
 }
 
 impl Settings {
@@ -87,17 +86,21 @@ impl Settings {
         if options.source.iter().any(|other| source.is_some_and(|first| first.is_ipv4() != other.is_ipv4())) {
             return Err(wrong("source", "give addresses of one family, IPv4 or IPv6"));
         }
-        let target = Target::parse(&options.url, source)?;
-        let publisher_url = options.publisher_url.as_ref();
-        let publisher_target = publisher_url.map(|url| Target::parse(url, source)).transpose()?;
+        let target = |url: &String| {
+            let target = Target::parse(url, source)?;
+            let tls = trust::config(options.ca.as_deref(), options.insecure, &target)?;
+            Ok::<_, Error>(Target { tls, ..target })
+        };
+        let publisher_target = options.publisher_url.as_ref().map(target).transpose()?;
+        let target = target(&options.url)?;
         if publisher_target.as_ref().is_some_and(|other| other.scheme.is_quic() != target.scheme.is_quic()) {
             return Err(wrong(
                 "publisher-url",
                 "goes over UDP and the other over TCP, or the other way round",
             ));
         }
-        check_numbers(options)?;
-        let groups = groups(options)?;
+        check::numbers(options)?;
+        let groups = check::groups(options)?;
         let framing = Framing::parse(&options.framing, LONGEST).ok_or_else(|| {
             wrong("framing", format!("{:?} is no framing; use {}", options.framing, Framing::WORDS))
         })?;
@@ -133,19 +136,13 @@ impl Settings {
                 .ok_or_else(|| wrong("answer", format!("{text:?} is no TEXT=ANSWER")))?;
             Ok::<_, Error>((template::unescape("answer", when)?, template::unescape("answer", what)?))
         };
-        let targets = [Some(&target), publisher_target.as_ref()];
-        let tls = match targets.into_iter().flatten().find(|target| target.scheme.is_tls()) {
-            Some(target) => Some(trust::config(options.ca.as_deref(), options.insecure, target)?),
-            None => None,
-        };
-        let settings = Self {
+        let mut settings = Self {
             connections: options.connections,
             ramp: options.ramp,
             sources: options.source.clone(),
             threads: options.threads.min(options.connections as usize),
             framing: Arc::new(framing),
-            headers: options.header.iter().map(|header| split_header(header)).collect::<Result<_, _>>()?,
-            tls,
+            headers: options.header.iter().map(|header| check::header(header)).collect::<Result<_, _>>()?,
             pace: match (options.rate, options.in_flight) {
                 (Some(rate), _) => Pace::Rate(rate),
                 (None, 0) => Pace::Idle,
@@ -161,13 +158,14 @@ impl Settings {
             hello_publishers: text("hello-publishers", &options.hello_publishers)?,
             ready: options.ready.as_ref().map(|text| template::unescape("ready", text)).transpose()?,
             answers: options.answer.iter().map(answer).collect::<Result<_, _>>()?,
-            described: describe(options, &payloads),
+            described: describe(options, &target, &payloads),
             publish,
             payloads,
+            most_waiting: MOST_WAITING + MOST_ANSWERS,
             target,
             publisher_target,
         };
-        settings.check_frames()?;
+        settings.most_waiting += settings.longest_frame()?;
         Ok(settings)
     }
 
@@ -229,89 +227,12 @@ impl Settings {
             Ipv4Addr::UNSPECIFIED.into()
         }
     }
-
-    /// What cannot be framed is found before anything is sent.
-    fn check_frames(&self) -> Result<(), Error> {
-        let longest = "x".repeat(self.payloads.longest());
-        let mut message = Vec::new();
-        self.publish.fill(Filling { payload: longest.as_bytes(), group: 0, number: 0 }, &mut message);
-        if message.len() > LONGEST {
-            return Err(wrong("size", "makes messages of more than 64 MiB"));
-        }
-        let target = self.publisher_target.as_ref().unwrap_or(&self.target);
-        let framed = self.wire(target).encode(self.kind, &message, [0; 4], &mut BytesMut::new());
-        framed.map_err(|error| wrong("framing", format!("cannot carry such messages: {error}")))
-    }
-}
-
-fn check_numbers(options: &Options) -> Result<(), Error> {
-    if !(1..=marker::MOST_CONNECTIONS).contains(&options.connections) {
-        return Err(wrong("connections", format!("takes 1 to {}", marker::MOST_CONNECTIONS)));
-    }
-    if !(1..=1_024).contains(&options.threads) {
-        return Err(wrong("threads", "takes 1 to 1024"));
-    }
-    if options.in_flight > 1_000_000 {
-        return Err(wrong("in-flight", "takes 0 to 1000000"));
-    }
-    for (option, value) in [("rate", options.rate), ("ramp", options.ramp)] {
-        if value.is_some_and(|value| !(0.001..=1e9).contains(&value)) {
-            return Err(wrong(option, "takes a number a second, from 0.001 to 1000000000"));
-        }
-    }
-    if options.duration.is_zero() {
-        return Err(wrong("duration", "must be longer than nothing"));
-    }
-    if options.timeout.is_zero() {
-        return Err(wrong("timeout", "must be longer than nothing"));
-    }
-    if !(1..=1_000).contains(&options.pairs) {
-        return Err(wrong("pairs", "takes 1 to 1000"));
-    }
-    Ok(())
-}
-
-fn groups(options: &Options) -> Result<Option<Groups>, Error> {
-    let Some(count) = options.groups else {
-        let needs_groups = [
-            ("publisher-url", options.publisher_url.is_some()),
-            ("hello-publishers", options.hello_publishers.is_some()),
-        ];
-        return match needs_groups.iter().find(|(_, given)| *given) {
-            Some((option, _)) => Err(wrong(option, "goes with --groups")),
-            None => Ok(None),
-        };
-    };
-    if count == 0 || options.publishers == 0 {
-        return Err(wrong("groups", "needs one group and one publisher at least"));
-    }
-    let least = u64::from(count) * (u64::from(options.publishers) + 1);
-    if u64::from(options.connections) < least {
-        let problem = format!(
-            "{count} groups with {} publishers and one subscriber each need {least} connections; there are {} (--connections)",
-            options.publishers, options.connections
-        );
-        return Err(wrong("groups", problem));
-    }
-    Ok(Some(Groups { count, publishers: options.publishers }))
-}
-
-fn split_header(header: &str) -> Result<(String, String), Error> {
-    let split = header.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    split
-        .filter(|(name, value)| {
-            !name.is_empty()
-                && name.bytes().all(token)
-                && !value.bytes().any(|byte| byte < b' ' || byte == 0x7f)
-        })
-        .map(|(name, value)| (name.into(), value.into()))
-        .ok_or_else(|| wrong("header", format!("{header:?} is no \"Name: value\"")))
 }
 
 /// What two results must have in common to be compared.
-fn describe(options: &Options, payloads: &Payloads) -> serde_json::Value {
+fn describe(options: &Options, target: &Target, payloads: &Payloads) -> serde_json::Value {
     let mut described = json!({
+        "scheme": target.url.split(':').next(),
         "connections": options.connections,
         "threads": options.threads,
         "kind": if options.text { "text" } else { "binary" },
@@ -320,6 +241,9 @@ fn describe(options: &Options, payloads: &Payloads) -> serde_json::Value {
         "correlation": if payloads.are_marked() { "marker" } else { "order" },
     });
     let mut set = |key: &str, value: serde_json::Value| described[key] = value;
+    if matches!(target.scheme, Scheme::Tcp | Scheme::Tls) {
+        set("framing", options.framing.clone().into());
+    }
     match options.rate {
         Some(rate) => set("rate", rate.into()),
         None => set("in_flight", options.in_flight.into()),

@@ -1,13 +1,18 @@
 //! One client without its socket: what it sends and when, what it makes of what it receives.
 
-use crate::marker::{Found, Marker, Scanner};
+mod receiving;
+mod sending;
+#[cfg(test)]
+mod tests;
+
+use crate::marker::Scanner;
 use crate::schedule::Schedule;
-use crate::settings::{LONGEST, Pace, Part, Settings};
+use crate::settings::{LONGEST, Part, Settings};
 use crate::shard::Shard;
-use crate::shared::{Nanos, Window};
+use crate::shared::Nanos;
 use crate::target::Target;
 use crate::template::Filling;
-use crate::tracker::{Arrival, Tracker};
+use crate::tracker::Tracker;
 use bytes::BytesMut;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,6 +22,8 @@ use weir_codec::{Decoder, Event, Wire, WireError};
 
 /// What waits to be written on a connection before no more messages are made for it, in bytes.
 pub(crate) const MOST_WAITING: usize = 256 << 10;
+/// What answers to pings and the like may wait on top of that and of the message that is on its way, in bytes.
+pub(crate) const MOST_ANSWERS: usize = 1 << 20;
 
 /// Why a connection cannot go on.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +56,8 @@ struct Client {
     scanner: Scanner,
     /// Without markers: when what is under way was sent.
     unmarked: VecDeque<Nanos>,
+    /// Without markers: how many were given up, and have not come since.
+    given_up: u64,
     /// When it last came forward, or had nothing to wait for.
     progress: Nanos,
 }
@@ -77,6 +86,7 @@ impl Conn {
             trackers: (0..trackers).map(|_| Tracker::default()).collect(),
             scanner: Scanner::default(),
             unmarked: VecDeque::new(),
+            given_up: 0,
             progress: 0,
         };
         Self { decoder, client }
@@ -246,223 +256,10 @@ impl Client {
         }
     }
 
-    /// How many messages its schedule has by then.
-    fn scheduled(&self, now: Nanos, window: Window) -> u64 {
-        self.schedule.map_or(0, |schedule| schedule.due(now.min(window.to.saturating_sub(1))))
-    }
-
-    /// How many messages it may have sent.
-    fn allowed(&mut self, now: Nanos, window: Window, shard: &Shard) -> u64 {
-        if now < window.start {
-            return 0;
-        }
-        match shard.settings.pace {
-            Pace::Idle => 0,
-            Pace::Rate(rate) => {
-                let (number, senders) = (u64::from(self.number), u64::from(shard.settings.senders()));
-                self.schedule.get_or_insert(Schedule {
-                    start: window.start,
-                    between: 1e9 / rate,
-                    senders,
-                    number,
-                });
-                self.scheduled(now, window)
-            }
-            Pace::Closed(_) if now >= window.to => self.sequence,
-            Pace::Closed(depth) => {
-                let depth = u64::from(depth);
-                match self.part {
-                    Part::Echo if shard.settings.marked => self.trackers[0].next() + depth,
-                    Part::Echo => self.sequence + depth.saturating_sub(self.unmarked.len() as u64),
-                    Part::Publisher => {
-                        let each = shard.shared.receivers[self.group as usize].load(Relaxed);
-                        let publisher = &shard.shared.publishers[self.number as usize];
-                        let (expected, delivered) =
-                            (publisher.expected.load(Relaxed), publisher.delivered.load(Relaxed));
-                        if each == 0 {
-                            return self.sequence;
-                        }
-                        let under_way = expected.saturating_sub(delivered).div_ceil(each);
-                        self.sequence + depth.saturating_sub(under_way)
-                    }
-                    Part::Subscriber => 0,
-                }
-            }
-        }
-    }
-
-    #[inline]
-    fn send(&mut self, now: Nanos, window: Window, shard: &mut Shard, out: &mut BytesMut) {
-        let intended = match self.schedule {
-            Some(schedule) => {
-                let at = schedule.at(self.sequence);
-                if window.has(at) {
-                    shard.tally.lateness.saturating_record(now.saturating_sub(at).max(1));
-                }
-                at
-            }
-            None => now,
-        };
-        let marker = Marker {
-            run: shard.shared.run,
-            connection: self.number,
-            sequence: self.sequence,
-            time: intended,
-        };
-        let payload = shard.payloads.next(marker);
-        let mask = shard.random.u32(..).to_le_bytes();
-        let settings = &shard.settings;
-        let framed = if settings.publish.is_payload() {
-            self.wire.encode(settings.kind, payload, mask, out)
-        } else {
-            shard.body.clear();
-            settings
-                .publish
-                .fill(Filling { payload, group: self.group, number: self.number }, &mut shard.body);
-            self.wire.encode(settings.kind, &shard.body, mask, out)
-        };
-        if let Err(error) = framed {
-            shard.tally.error("unframeable", || format!("a message cannot be framed: {error}"));
-        }
-        // From here on there is something to wait for.
-        let waiting = if settings.marked {
-            self.trackers.first().is_some_and(|tracker| tracker.next() < self.sequence)
-        } else {
-            !self.unmarked.is_empty()
-        };
-        if !waiting {
-            self.progress = now;
-        }
-        self.sequence += 1;
-        if window.has(intended) {
-            shard.tally.sent += 1;
-        }
-        if self.part == Part::Publisher {
-            let each = shard.shared.receivers[self.group as usize].load(Relaxed);
-            shard.shared.publishers[self.number as usize].expected.fetch_add(each, Relaxed);
-            if window.has(intended) {
-                shard.shared.due.fetch_add(each, Relaxed);
-            }
-        } else if !settings.marked {
-            self.unmarked.push_back(intended);
-        }
-    }
-
     fn encode(&self, body: &[u8], shard: &mut Shard, out: &mut BytesMut) {
         let mask = shard.random.u32(..).to_le_bytes();
         if let Err(error) = self.wire.encode(shard.settings.kind, body, mask, out) {
             shard.tally.error("unframeable", || format!("a message cannot be framed: {error}"));
-        }
-    }
-
-    #[inline]
-    fn message(
-        &mut self,
-        payload: &[u8],
-        now: Nanos,
-        settings: &Settings,
-        shard: &mut Shard,
-        out: &mut BytesMut,
-    ) {
-        if let Some(ready) = settings.ready.as_ref().filter(|_| !self.open)
-            && memchr::memmem::find(payload, ready).is_some()
-        {
-            self.open(shard);
-        }
-        for (when, what) in &settings.answers {
-            if memchr::memmem::find(payload, when).is_some() {
-                self.encode(what, shard, out);
-            }
-        }
-        if shard.window.is_some_and(|window| window.has(now)) {
-            shard.tally.bytes += payload.len() as u64;
-        }
-        if !settings.marked {
-            return self.next_unmarked(now, shard);
-        }
-        let mut any = false;
-        // Lent out, because what it finds changes the rest.
-        let mut scanner = std::mem::take(&mut self.scanner);
-        scanner.scan(payload, |found| {
-            any = true;
-            match found {
-                Found::Marker(marker) if marker.run == shard.shared.run => self.marked(marker, now, shard),
-                Found::Marker(_) => shard.tally.error("foreign", || "messages of another run".into()),
-                Found::Damaged => {
-                    shard.tally.error("damaged", || "messages whose marker is not as it was sent".into());
-                }
-            }
-        });
-        self.scanner = scanner;
-        if !any {
-            shard.tally.other += 1;
-        }
-    }
-
-    #[inline]
-    fn marked(&mut self, marker: Marker, now: Nanos, shard: &mut Shard) {
-        let tracker = match self.part {
-            // Servers that send a publisher its own messages are not asked to.
-            Part::Publisher => return,
-            Part::Echo if marker.connection == self.number && marker.sequence < self.sequence => 0,
-            Part::Echo => {
-                return shard.tally.error("misdirected", || "messages that another connection sent".into());
-            }
-            Part::Subscriber => {
-                let groups = shard.settings.groups.map_or(1, |groups| groups.count);
-                let publisher = (marker.connection / groups) as usize;
-                if marker.connection % groups != self.group || publisher >= self.trackers.len() {
-                    return shard.tally.error("misdirected", || "messages of another group".into());
-                }
-                publisher
-            }
-        };
-        let tracker = &mut self.trackers[tracker];
-        let before = tracker.next();
-        let arrival = tracker.arrived(marker.sequence);
-        let ahead = tracker.next() - before;
-        match arrival {
-            Arrival::InOrder => {}
-            Arrival::OutOfOrder => {
-                shard.tally.error("out_of_order", || "messages that later ones overtook".into());
-            }
-            Arrival::Late => {
-                shard.tally.error("late", || "messages that came after they were given up".into());
-            }
-            Arrival::Doubled => {
-                return shard.tally.error("doubled", || "messages that came more than once".into());
-            }
-        }
-        self.progress = now;
-        if self.part == Part::Subscriber {
-            shard.shared.publishers[marker.connection as usize].delivered.fetch_add(ahead, Relaxed);
-            if shard.window.is_some_and(|window| window.has(marker.time)) {
-                shard.shared.delivered.fetch_add(1, Relaxed);
-            }
-        }
-        Self::came(marker.time, now, shard);
-    }
-
-    /// The oldest of those under way has come back, whichever it was.
-    fn next_unmarked(&mut self, now: Nanos, shard: &mut Shard) {
-        match self.unmarked.pop_front() {
-            Some(sent) => {
-                self.progress = now;
-                Self::came(sent, now, shard);
-            }
-            None if self.sequence == 0 => shard.tally.other += 1,
-            None => shard.tally.error("doubled", || "more messages came than were sent".into()),
-        }
-    }
-
-    #[inline]
-    fn came(sent: Nanos, now: Nanos, shard: &mut Shard) {
-        let Some(window) = shard.window else { return };
-        if window.has(now) {
-            shard.tally.received += 1;
-        }
-        if window.has(sent) {
-            shard.tally.latency(now.saturating_sub(sent));
         }
     }
 
@@ -472,6 +269,7 @@ impl Client {
             Part::Echo if shard.settings.marked => self.trackers[0].give_up(self.sequence),
             Part::Echo => {
                 let lost = std::mem::take(&mut self.unmarked).len() as u64;
+                self.given_up += lost;
                 shard.tally.errors("lost", lost, || "messages that never came back".into());
             }
             Part::Publisher => {
