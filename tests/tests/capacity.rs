@@ -33,7 +33,7 @@ fn the_page_answers_what_somebody_who_plans_asks() {
         "memory",
         "network     10.2 Mbit/s in, 10.2 out",
         "runs out    first the processor's budget",
-        "LimitNOFILE=200200, limits.connections = 200000",
+        "LimitNOFILE=200200, and one more for each upstream connection; limits.connections = 200000",
         "runs that the fit had not seen",
         "--calibrate measures this one",
         "beyond what was measured, so less sure: cores",
