@@ -62,6 +62,17 @@ fn more_of_anything_leaves_less_for_the_rate() {
 }
 
 #[test]
+fn framed_tcp_is_pinged_only_where_somebody_says_so() {
+    let pings = |arguments: &str| {
+        answer(&format!("--connections 100k {arguments}"))["plan"]["pings_us"].as_f64().unwrap()
+    };
+    assert!(pings("--transport websocket") > 0.0);
+    assert!(pings("--transport tcp").abs() < f64::EPSILON);
+    assert!(pings("--transport tcp --ping-interval 30") > 0.0);
+    assert!(pings("--transport websocket --ping-interval 0").abs() < f64::EPSILON);
+}
+
+#[test]
 fn what_does_not_suffice_exits_with_1_and_says_what() {
     for (arguments, what) in [
         ("--connections 1M --rate 10M/s --cores 1 --memory 1000GiB", "the processor's budget"),
@@ -160,6 +171,8 @@ fn what_cannot_be_asked_is_answered_with_what_can() {
         ("--connections 100 --ping-interval -1", 2, "unexpected argument"),
         ("--connections 100 --ping-interval 1e9", 1, "from 0 to 86400"),
         ("--connections 100 --plugin /nowhere.wasm", 1, "/nowhere.wasm"),
+        ("--connections 100 --plugin-on sideways", 2, "in, out, both"),
+        ("--connections 100 --fanout 101", 1, "no more members"),
         ("--rate 1/s", 2, "--connections"),
     ] {
         let done = capacity(arguments);

@@ -24,7 +24,7 @@ pub struct Terms {
     pub copy: f64,
     pub copy_kib: f64,
     pub copy_call: f64,
-    /// A ping to an idle session and its answer. Not fitted: it is measured alone.
+    /// A ping to an idle session, or a heartbeat message over framed TCP, and its answer. Not fitted: it is measured alone.
     pub ping: f64,
 }
 

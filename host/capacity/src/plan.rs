@@ -18,7 +18,7 @@ pub struct Demand {
     pub rate: f64,
     /// What a message is.
     pub workload: Workload,
-    /// Seconds between pings to a session that is quiet; 0: none.
+    /// Seconds between pings to each session, whether it talks or not; 0: none.
     pub ping_interval: f64,
     /// Plugins in the chain.
     pub plugins: f64,
