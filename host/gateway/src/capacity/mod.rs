@@ -32,7 +32,7 @@ pub(crate) enum Meets {
 }
 
 impl Meets {
-    /// What the directions of a plugin's manifest come to.
+    /// Whether it meets inbound messages, and whether outbound ones.
     fn directions(self) -> (bool, bool) {
         (self != Self::Out, self != Self::In)
     }
