@@ -79,8 +79,7 @@ format:
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path plugins/Cargo.toml
 	cargo fmt --all --check --manifest-path tests/guests/Cargo.toml
-	cargo fmt --all --check --manifest-path tests/experiments/Cargo.toml
-	cargo fmt --all --check --manifest-path tests/experiments/plugins/Cargo.toml
+	cargo fmt --all --check --manifest-path tests/decoding/Cargo.toml
 	cargo fmt --check --manifest-path examples/telemetry/plugin/Cargo.toml
 
 docs:
@@ -110,11 +109,10 @@ guest-tests:
 	$(call say,tests of the shipped plugins)
 	cargo test --release --manifest-path plugins/Cargo.toml --target-dir $(GUEST_DIR)
 
-# That the experiments still build, and that what they are made of does what it says.
+# The other experiments are tested with all that is in tests/.
 experiment-tests:
-	$(call say,tests of the experiments)
-	cargo test --release --manifest-path tests/experiments/Cargo.toml --target-dir target/experiments/build
-	cargo test --release --manifest-path tests/experiments/plugins/Cargo.toml --target-dir target/experiments/guests
+	$(call say,tests of the plugins that decode)
+	cargo test --release --manifest-path tests/decoding/Cargo.toml --target-dir $(GUEST_DIR)
 
 js-client: target/node/.ready
 	$(call say,tests of the client for JavaScript)
@@ -200,15 +198,15 @@ peers-setup: guest-target
 EXPERIMENTS := target/experiments
 experiments: build $(if $(filter decoding,$(or $(ONLY),decoding)),decoding)
 	$(call say,the founding experiments)
-	cargo build --release --manifest-path tests/experiments/Cargo.toml --target-dir $(EXPERIMENTS)/build
-	$(EXPERIMENTS)/build/release/experiments --write $(ONLY)
+	cargo build --release --package weir-tests --bin experiments
+	target/release/experiments --write $(ONLY)
 
 # Its bench stands with the plugin runtime; its plugins are the experiment's own.
 decoding: guest-target
 	$(call say,decoding in plugins)
-	cargo build --release --target $(GUEST) --manifest-path tests/experiments/plugins/Cargo.toml --target-dir $(EXPERIMENTS)/guests --package decode-json --package decode-protobuf --package decode-flatbuffers
+	cargo build --release --target $(GUEST) --manifest-path tests/decoding/Cargo.toml --target-dir $(EXPERIMENTS)/guests --package decode-json --package decode-protobuf --package decode-flatbuffers
 	@mkdir -p $(EXPERIMENTS)/plugins && cp $(EXPERIMENTS)/guests/$(GUEST)/release/decode_*.wasm $(EXPERIMENTS)/plugins/
-	cargo run --release --manifest-path tests/experiments/plugins/Cargo.toml --target-dir $(EXPERIMENTS)/guests --bin samples -- $(EXPERIMENTS)/samples
+	cargo run --release --manifest-path tests/decoding/Cargo.toml --target-dir $(EXPERIMENTS)/guests --bin samples -- $(EXPERIMENTS)/samples
 	cargo bench --package weir-plugin --bench decoding
 
 # With what the unit tests have built, so that the engine is not compiled once more; Weir's own crates without their assertions.

@@ -1,6 +1,6 @@
 //! What a plugin pays for a format: the same message as JSON, Protocol Buffers and `FlatBuffers`, decoded inside a plugin.
 //!
-//! The plugins and the messages are those of tests/experiments/plugins; `make experiments ONLY=decoding` builds them, runs this, and puts what
+//! The plugins and the messages are those of tests/decoding; `make experiments ONLY=decoding` builds them, runs this, and puts what
 //! it leaves in target/experiments/decoding.json into docs/experiments.md. Each figure is a median of rounds that take turns with the others.
 
 use serde_json::json;

@@ -40,7 +40,7 @@ const EXPERIMENTS: [(&str, Experiment); 6] = [
 
 /// The root of the project.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 fn main() -> anyhow::Result<()> {
