@@ -1,6 +1,5 @@
 //! What was fitted, and where; shipped with the binary, and written anew by the bench that measures it.
 
-use crate::fit::Fitted;
 use crate::model::{Part, TOGETHER, Transport, Workload, cost};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -130,7 +129,8 @@ impl Errors {
         errors.sort_by(f64::total_cmp);
         let at = |share: f64| {
             let place = (errors.len() as f64 * share).ceil() as usize;
-            errors.get(place.max(1) - 1).copied().unwrap_or_default()
+            // To a tenth of a percent.
+            (errors.get(place.max(1) - 1).copied().unwrap_or_default() * 1e3).round() / 1e3
         };
         Self { runs: errors.len(), median: at(0.5), most: at(0.9), worst: at(1.0) }
     }
@@ -215,6 +215,8 @@ pub struct Coefficients {
     pub date: String,
     /// Processor, cores, kernel.
     pub machine: String,
+    /// The part of all its cores, from 0 to 1, that other programs used meanwhile. What costs the caches makes everything dearer.
+    pub others: f64,
     /// What a plugin that does nothing takes in a loop alone, µs a message: it is taken off what such a loop says of another plugin.
     pub call: Call,
     /// By name of the transport.
@@ -256,14 +258,8 @@ impl Coefficients {
 }
 
 impl Measured {
-    /// From a fit and the runs that were held out of it.
-    pub fn new(
-        fitted: &Fitted,
-        ping: f64,
-        training: &[(Workload, f64)],
-        held_out: &[(Workload, f64)],
-    ) -> Self {
-        let terms = Terms::new(fitted.values, ping);
+    /// From what was fitted, the runs that it was fitted to, and those that were held out of it.
+    pub fn new(terms: Terms, training: &[(Workload, f64)], held_out: &[(Workload, f64)]) -> Self {
         Self { terms, training: Errors::of(&terms, training), held_out: Errors::of(&terms, held_out) }
     }
 }

@@ -7,6 +7,8 @@ use weir_capacity::{Bound, Coefficients, Demand, Part, Plan, Scale, Supply};
 
 /// Parts of a message's cost that are less than this are not shown, µs.
 const SMALL: f64 = 0.005;
+/// The part of the cores from which on what others used of them is worth a word.
+const BUSY: f64 = 0.05;
 
 pub(super) struct Answer<'a> {
     pub(super) demand: Demand,
@@ -38,6 +40,7 @@ impl Answer<'_> {
                 "weir": coefficients.weir,
                 "date": coefficients.date,
                 "machine": coefficients.machine,
+                "others": coefficients.others,
                 "scaled": scale,
                 "held_out": coefficients.of(demand.workload.transport).map(|measured| measured.held_out),
             },
@@ -166,6 +169,9 @@ impl Answer<'_> {
             "\nmeasured on {}, {}, weir {}",
             coefficients.machine, coefficients.date, coefficients.weir
         );
+        if coefficients.others >= BUSY {
+            let _ = write!(text, ", while others used {:.0} % of its cores", coefficients.others * 100.0);
+        }
         if let Some(held_out) = coefficients.of(demand.workload.transport).map(|measured| measured.held_out) {
             let _ = write!(
                 text,
