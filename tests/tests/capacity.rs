@@ -125,6 +125,7 @@ fn coefficients_of_ones_own_are_read_and_broken_ones_refused() {
     let shipped = artifact::root().join("host/capacity/coefficients.json");
     let mut own: Value = serde_json::from_str(&fs::read_to_string(shipped).unwrap()).unwrap();
     own["machine"] = "a machine of one's own".into();
+    own["others"] = 0.25.into();
     for term in own["transports"]["websocket"]["terms"].as_object_mut().unwrap().values_mut() {
         *term = 0.0.into();
     }
@@ -137,6 +138,11 @@ fn coefficients_of_ones_own_are_read_and_broken_ones_refused() {
     // A thousand messages of ten microseconds are a hundredth of a second.
     assert!((said["plan"]["utilisation"].as_f64().unwrap() - 0.01).abs() < 1e-9, "{}", done.out);
     assert_eq!(said["measured"]["machine"], "a machine of one's own");
+    let page = run("own.json", &[]).out;
+    assert!(
+        page.contains("a machine of one's own") && page.contains("while others used 25 % of its cores"),
+        "{page}"
+    );
     fs::write(dir.path().join("broken.json"), "{\"weir\": 1}").unwrap();
     for (file, part) in [("broken.json", "not a file of coefficients"), ("absent.json", "absent.json")] {
         let done = run(file, &[]);

@@ -215,8 +215,9 @@ pub struct Coefficients {
     pub date: String,
     /// Processor, cores, kernel.
     pub machine: String,
-    /// The part of all its cores, from 0 to 1, that other programs used meanwhile. What costs the caches makes everything dearer.
-    pub others: f64,
+    /// The part of all its cores, from 0 to 1, that other programs used meanwhile: what takes from the caches makes everything dearer.
+    /// `None`: they used much, and how much was not measured.
+    pub others: Option<f64>,
     /// What a plugin that does nothing takes in a loop alone, µs a message: it is taken off what such a loop says of another plugin.
     pub call: Call,
     /// By name of the transport.

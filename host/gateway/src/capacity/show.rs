@@ -169,8 +169,12 @@ impl Answer<'_> {
             "\nmeasured on {}, {}, weir {}",
             coefficients.machine, coefficients.date, coefficients.weir
         );
-        if coefficients.others >= BUSY {
-            let _ = write!(text, ", while others used {:.0} % of its cores", coefficients.others * 100.0);
+        match coefficients.others {
+            Some(others) if others < BUSY => {}
+            Some(others) => {
+                let _ = write!(text, ", while others used {:.0} % of its cores", others * 100.0);
+            }
+            None => text.push_str(", while others used much of its cores"),
         }
         if let Some(held_out) = coefficients.of(demand.workload.transport).map(|measured| measured.held_out) {
             let _ = write!(

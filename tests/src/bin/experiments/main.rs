@@ -109,7 +109,7 @@ fn measure(name: &str, run: Experiment, length: Length, write: bool) -> anyhow::
     if write {
         page::write(&artifact::root().join(PAGE), name, &text)?;
         if let Some(coefficients) = coefficients {
-            capacity::keep(&Coefficients { others: (others * 100.0).round() / 100.0, ..coefficients })?;
+            capacity::keep(&Coefficients { others: Some((others * 100.0).round() / 100.0), ..coefficients })?;
         }
     }
     Ok(())

@@ -76,7 +76,7 @@ pub(crate) fn run(length: Length) -> anyhow::Result<Found> {
         weir: version(&program)?,
         date: said(Command::new("date").args(["-u", "+%F"]))?,
         machine: processor(cores()),
-        others: 0.0,
+        others: None,
         call: Call {
             alone: grained(settings::loop_us(&program, "passthrough", "", 1, 64)?),
             together: grained(settings::loop_us(&program, "passthrough", "", TOGETHER as usize, 64)?),

@@ -27,9 +27,12 @@ const fn described(part: Part) -> &'static str {
 /// All of what stands there.
 pub(super) fn text(coefficients: &Coefficients) -> String {
     let Coefficients { machine, others, weir, date, range, transports, .. } = coefficients;
+    let others = match others {
+        Some(others) => format!("{:.0} %", others * 100.0),
+        None => "much".to_owned(),
+    };
     let mut text = format!(
-        "Measured with Weir {weir} on {date}: {machine}, one worker, while others used {:.0} % of the cores; µs.\n\n",
-        others * 100.0
+        "Measured with Weir {weir} on {date}: {machine}, one worker, while others used {others} of the cores; µs.\n\n"
     );
     let names: Vec<&str> = transports.keys().map(|transport| transport.name()).collect();
     let _ = writeln!(text, "| | {} |\n| --- |{}", names.join(" | "), " --- |".repeat(names.len()));
