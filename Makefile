@@ -4,7 +4,7 @@
 #   make test     everything that must be green: format, lints, docs, licences, units, guests, end to end
 #   make bench    measures, and prints the figures of docs/performance.md
 #   make bench-peers  the same work on Weir and on its peers, in turns; writes docs/performance.md and its charts (40 minutes)
-#   make experiments  the founding experiments and the capacity model, and writes docs/experiments.md (ONLY=name for one of them)
+#   make experiments  the founding experiments and the capacity model; writes docs/experiments.md, and what `weir capacity` knows (ONLY=name for one)
 #   make bench-crates  the hot functions of every crate, alone
 #   make guard    counts their instructions, and fails where there are more than in tests/instructions.toml
 #   make soak     a gateway and everything that can happen to it at once, for SOAK_SECONDS (an hour)
@@ -32,7 +32,7 @@ export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 
 say = @printf '\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: build run test bench bench-peers peers-setup bench-crates guard experiments decoding experiment-tests storm million heartbeats soak fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests js-client sans-io e2e peers clean
+.PHONY: build run test bench bench-peers peers-setup bench-crates guard experiments experiments-setup decoding storm million heartbeats soak fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests js-client sans-io e2e peers clean
 
 build: host plugins
 
@@ -66,21 +66,21 @@ run: build
 	$(call say,starting the gateway in target/run (stop it with Ctrl-C))
 	@cd target/run && exec ../release/weir run
 
-test: lint unit guest-tests experiment-tests js-client sans-io e2e guard
+test: lint unit guest-tests js-client sans-io e2e guard
 	$(call say,all green)
 
 lint: format docs deny
 	$(call say,clippy)
 	cargo clippy $(CHECKED) --workspace --all-targets -- -D warnings
 	cargo clippy --release --manifest-path plugins/Cargo.toml --target-dir $(GUEST_DIR) --all-targets -- -D warnings
+	cargo clippy --release --manifest-path tests/decoding/Cargo.toml --target-dir $(GUEST_DIR) --all-targets -- -D warnings
 
 format:
 	$(call say,rustfmt)
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path plugins/Cargo.toml
 	cargo fmt --all --check --manifest-path tests/guests/Cargo.toml
-	cargo fmt --all --check --manifest-path tests/experiments/Cargo.toml
-	cargo fmt --all --check --manifest-path tests/experiments/plugins/Cargo.toml
+	cargo fmt --all --check --manifest-path tests/decoding/Cargo.toml
 	cargo fmt --check --manifest-path examples/telemetry/plugin/Cargo.toml
 
 # `--examples` is for the features: with them the dependencies are those that clippy checks, and are checked once.
@@ -111,12 +111,8 @@ unit: guests
 guest-tests:
 	$(call say,tests of the shipped plugins)
 	cargo test --release --manifest-path plugins/Cargo.toml --target-dir $(GUEST_DIR)
-
-# That the experiments still build, and that what they are made of does what it says.
-experiment-tests:
-	$(call say,tests of the experiments)
-	cargo test --release --manifest-path tests/experiments/Cargo.toml --target-dir target/experiments/build
-	cargo test --release --manifest-path tests/experiments/plugins/Cargo.toml --target-dir target/experiments/guests
+	$(call say,tests of the plugins that decode)
+	cargo test --release --manifest-path tests/decoding/Cargo.toml --target-dir $(GUEST_DIR)
 
 js-client: target/node/.ready
 	$(call say,tests of the client for JavaScript)
@@ -198,20 +194,24 @@ peers-setup: guest-target
 	$(call say,peers: bun and ws from npm; nats-server, HAProxy, nginx, caddy, mosquitto and pushpin unpacked from Debian; Rust ones built)
 	tests/bench-peers/setup.sh
 
-# Some six minutes. ONLY="connections stealing" runs those; ONLY=capacity also writes what `weir capacity` says of machines like this one.
+# Eight minutes at most, once `make experiments-setup` has built what is measured; leave the machine alone meanwhile. Tables go into
+# docs/experiments.md, coefficients into host/capacity and docs/capacity.md; `make build` then makes a gateway that carries them.
+# ONLY="connections stealing" runs those.
 EXPERIMENTS := target/experiments
-experiments: build $(if $(filter decoding,$(or $(ONLY),decoding)),decoding)
+experiments: experiments-setup
 	$(call say,the founding experiments)
-	cargo build --release --manifest-path tests/experiments/Cargo.toml --target-dir $(EXPERIMENTS)/build
-	$(EXPERIMENTS)/build/release/experiments --write $(ONLY)
+	target/release/experiments --write $(ONLY)
 
-# Its bench stands with the plugin runtime; its plugins are the experiment's own.
+experiments-setup: build $(if $(filter decoding,$(or $(ONLY),decoding)),decoding)
+	cargo build --release --package weir-tests --bin experiments
+
+# The plugins and messages of one of them, and its bench, which stands with the plugin runtime.
 decoding: guest-target
-	$(call say,decoding in plugins)
-	cargo build --release --target $(GUEST) --manifest-path tests/experiments/plugins/Cargo.toml --target-dir $(EXPERIMENTS)/guests --package decode-json --package decode-protobuf --package decode-flatbuffers
+	$(call say,building the plugins that decode)
+	cargo build --release --target $(GUEST) --manifest-path tests/decoding/Cargo.toml --target-dir $(EXPERIMENTS)/guests --package decode-json --package decode-protobuf --package decode-flatbuffers
 	@mkdir -p $(EXPERIMENTS)/plugins && cp $(EXPERIMENTS)/guests/$(GUEST)/release/decode_*.wasm $(EXPERIMENTS)/plugins/
-	cargo run --release --manifest-path tests/experiments/plugins/Cargo.toml --target-dir $(EXPERIMENTS)/guests --bin samples -- $(EXPERIMENTS)/samples
-	cargo bench --package weir-plugin --bench decoding
+	cargo run --release --manifest-path tests/decoding/Cargo.toml --target-dir $(GUEST_DIR) --bin samples -- $(EXPERIMENTS)/samples
+	cargo bench --workspace --exclude weir-tests --bench decoding --no-run
 
 # With what the unit tests have built, so that the engine is not compiled once more; Weir's own crates without their assertions.
 HOT := cargo build --release --workspace --exclude weir-tests --bin guard --bench hot

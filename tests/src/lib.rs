@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod heartbeats;
 pub mod herd;
 pub mod latency;
+pub mod machine;
 pub mod metrics;
 pub mod peer;
 pub mod process;

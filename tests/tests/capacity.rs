@@ -33,7 +33,7 @@ fn the_page_answers_what_somebody_who_plans_asks() {
         "memory",
         "network     10.2 Mbit/s in, 10.2 out",
         "runs out    first the processor's budget",
-        "LimitNOFILE=200200, limits.connections = 200000",
+        "LimitNOFILE=200200, and one more for each upstream connection; limits.connections = 200000",
         "runs that the fit had not seen",
         "--calibrate measures this one",
         "beyond what was measured, so less sure: cores",
@@ -59,6 +59,17 @@ fn more_of_anything_leaves_less_for_the_rate() {
     assert!(highest("--connections 200k --rate 1k/s --fanout 10") < least);
     assert!(highest("--connections 100k --rate 1k/s --fanout 20") < least);
     assert!(highest(&format!("{base} --burst 16")) > least);
+}
+
+#[test]
+fn framed_tcp_is_pinged_only_where_somebody_says_so() {
+    let pings = |arguments: &str| {
+        answer(&format!("--connections 100k {arguments}"))["plan"]["pings_us"].as_f64().unwrap()
+    };
+    assert!(pings("--transport websocket") > 0.0);
+    assert!(pings("--transport tcp").abs() < f64::EPSILON);
+    assert!(pings("--transport tcp --ping-interval 30") > 0.0);
+    assert!(pings("--transport websocket --ping-interval 0").abs() < f64::EPSILON);
 }
 
 #[test]
@@ -114,6 +125,7 @@ fn coefficients_of_ones_own_are_read_and_broken_ones_refused() {
     let shipped = artifact::root().join("host/capacity/coefficients.json");
     let mut own: Value = serde_json::from_str(&fs::read_to_string(shipped).unwrap()).unwrap();
     own["machine"] = "a machine of one's own".into();
+    own["others"] = 0.25.into();
     for term in own["transports"]["websocket"]["terms"].as_object_mut().unwrap().values_mut() {
         *term = 0.0.into();
     }
@@ -126,6 +138,11 @@ fn coefficients_of_ones_own_are_read_and_broken_ones_refused() {
     // A thousand messages of ten microseconds are a hundredth of a second.
     assert!((said["plan"]["utilisation"].as_f64().unwrap() - 0.01).abs() < 1e-9, "{}", done.out);
     assert_eq!(said["measured"]["machine"], "a machine of one's own");
+    let page = run("own.json", &[]).out;
+    assert!(
+        page.contains("a machine of one's own") && page.contains("while others used 25 % of its cores"),
+        "{page}"
+    );
     fs::write(dir.path().join("broken.json"), "{\"weir\": 1}").unwrap();
     for (file, part) in [("broken.json", "not a file of coefficients"), ("absent.json", "absent.json")] {
         let done = run(file, &[]);
@@ -138,15 +155,19 @@ fn coefficients_of_ones_own_are_read_and_broken_ones_refused() {
 fn calibrating_measures_this_machine() {
     let done =
         capacity("--connections 100 --rate 1/s --cores 1 --memory 1GiB --transport tcp --calibrate --json");
-    // On a machine that is busy with other tests what was measured may contradict itself: then it says so.
-    if done.code == 1 && done.err.contains("try again") {
+    assert!(done.err.contains("measuring this machine"), "{}", done.err);
+    // On a machine that is busy with other tests what was measured may contradict itself: then it says what, and answers nothing.
+    if done.code == 1 {
+        let refused = done.err.contains("µs alone and") && done.err.contains("try again");
+        assert!(refused && done.out.is_empty(), "{}{}", done.out, done.err);
         return;
     }
     assert_eq!(done.code, 0, "{}", done.err);
     let said: Value = serde_json::from_str(&done.out).unwrap();
     let scale = &said["measured"]["scaled"];
-    assert!(scale["turns"].as_f64().unwrap() > 0.0 && scale["messages"].as_f64().unwrap() > 0.0, "{scale}");
-    assert!(done.err.contains("measuring this machine"), "{}", done.err);
+    let [turns, messages] = ["turns", "messages"].map(|of| scale[of].as_f64().unwrap());
+    // Beyond these it would have been refused.
+    assert!((0.125..=8.0).contains(&turns) && (0.125..=8.0).contains(&messages), "{scale}");
 }
 
 #[test]
@@ -160,9 +181,52 @@ fn what_cannot_be_asked_is_answered_with_what_can() {
         ("--connections 100 --ping-interval -1", 2, "unexpected argument"),
         ("--connections 100 --ping-interval 1e9", 1, "from 0 to 86400"),
         ("--connections 100 --plugin /nowhere.wasm", 1, "/nowhere.wasm"),
+        ("--connections 100 --plugin-on sideways", 2, "in, out, both"),
+        ("--connections 100 --fanout 101", 1, "no more members"),
         ("--rate 1/s", 2, "--connections"),
     ] {
         let done = capacity(arguments);
         assert!(done.code == code && done.err.contains(part), "{arguments}: {} {}", done.code, done.err);
+    }
+}
+
+/// The rows of the first table under a heading of docs/capacity.md, without its head.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let page = fs::read_to_string(artifact::root().join("docs/capacity.md")).unwrap();
+    let (_, section) = page.split_once(&format!("## {heading}\n")).unwrap();
+    let rows =
+        section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    rows.skip(2)
+        .map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect())
+        .collect()
+}
+
+/// The digits of a cell; of none, nothing.
+fn number(cell: &str) -> f64 {
+    cell.replace(',', "").parse().unwrap_or_default()
+}
+
+#[test]
+fn the_page_has_the_memory_that_the_answers_have_and_what_follows_from_it() {
+    const MIB: f64 = 1_048_576.0;
+    let costs = table("What a session costs");
+    let shipped = artifact::root().join("host/capacity/coefficients.json");
+    let shipped: Value = serde_json::from_str(&fs::read_to_string(shipped).unwrap()).unwrap();
+    for (row, transport) in costs.iter().zip(["websocket", "tcp"]) {
+        let memory = |of: &str| shipped["memory"][of].as_f64().unwrap();
+        let off = [number(&row[1]) - memory(transport), number(&row[2]) - memory("kernel")];
+        assert!(off.iter().all(|off| off.abs() < 0.5), "{row:?} and not {}", shipped["memory"]);
+    }
+    let holds = table("What a machine holds");
+    assert_eq!(holds.len(), costs.len());
+    for (row, cost) in holds.iter().zip(&costs) {
+        let each = number(&cost[1]) + number(&cost[2]);
+        for (cell, mebibytes) in row[1..].iter().zip([512.0, 4_096.0, 24_576.0, 65_536.0]) {
+            let sessions = (mebibytes * MIB * 0.75 - 64.0 * MIB) / each;
+            // Two digits, rounded down: it is not to be more than there is room for.
+            let grain = 10_f64.powf(sessions.log10().floor() - 1.0);
+            let expected = (sessions / grain).floor() * grain;
+            assert!((number(cell) - expected).abs() < 1.0, "{row:?}: {cell} and not {expected}");
+        }
     }
 }

@@ -92,6 +92,7 @@ impl Scale {
     #[must_use]
     pub fn apply(self, coefficients: &Coefficients) -> Coefficients {
         let mut scaled = coefficients.clone();
+        scaled.call = scaled.call.scaled(self.messages);
         for measured in scaled.transports.values_mut() {
             measured.terms = measured.terms.scaled(self.turns, self.messages);
         }
@@ -104,20 +105,7 @@ mod tests {
     use super::*;
     use crate::model::cost;
 
-    const TERMS: Terms = Terms {
-        turn: 10.0,
-        among: 1.0,
-        message: 0.5,
-        kib: 0.4,
-        enter: 2.0,
-        call: 0.1,
-        copy_turn: 4.0,
-        copy_among: 0.3,
-        copy: 0.2,
-        copy_kib: 0.1,
-        copy_call: 0.2,
-        ping: 15.0,
-    };
+    const TERMS: Terms = Terms::ROUND;
 
     fn echoes(terms: &Terms) -> [(Workload, f64); 2] {
         [1.0, 64.0].map(|burst| {
@@ -131,6 +119,21 @@ mod tests {
         let [alone, together] = echoes(&TERMS.scaled(1.7, 0.8));
         let scale = Scale::of(&TERMS, &alone, &together).unwrap();
         assert!((scale.turns - 1.7).abs() < 1e-9 && (scale.messages - 0.8).abs() < 1e-9, "{scale:?}");
+    }
+
+    #[test]
+    fn all_that_is_known_is_scaled_also_what_is_taken_off_a_plugins_loop() {
+        let shipped = Coefficients::shipped().unwrap();
+        let scaled = Scale { turns: 2.0, messages: 3.0 }.apply(&shipped);
+        assert!((scaled.call.alone / shipped.call.alone - 3.0).abs() < 1e-9);
+        assert!((scaled.call.together / shipped.call.together - 3.0).abs() < 1e-9);
+        for (transport, measured) in &shipped.transports {
+            let terms = scaled.of(*transport).unwrap().terms;
+            assert!((terms.turn / measured.terms.turn - 2.0).abs() < 1e-9);
+            assert!((terms.message / measured.terms.message - 3.0).abs() < 1e-9);
+        }
+        // Bytes are the same everywhere.
+        assert_eq!(scaled.memory, shipped.memory);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What was fitted, and where; shipped with the binary, and written anew by the bench that measures it.
 
-use crate::fit::Fitted;
-use crate::model::{Part, Transport, Workload, cost};
+use crate::model::{Part, TOGETHER, Transport, Workload, cost};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,7 +23,7 @@ pub struct Terms {
     pub copy: f64,
     pub copy_kib: f64,
     pub copy_call: f64,
-    /// A ping to an idle session and its answer. Not fitted: it is measured alone.
+    /// A ping to an idle session, or a heartbeat message over framed TCP, and its answer. Not fitted: it is measured alone.
     pub ping: f64,
 }
 
@@ -47,6 +46,23 @@ impl Terms {
         } = *self;
         [turn, among, message, kib, enter, call, copy_turn, copy_among, copy, copy_kib, copy_call]
     }
+
+    /// Some that are easy to reckon with.
+    #[cfg(test)]
+    pub(crate) const ROUND: Self = Self {
+        turn: 10.0,
+        among: 1.0,
+        message: 0.5,
+        kib: 0.4,
+        enter: 2.0,
+        call: 0.1,
+        copy_turn: 4.0,
+        copy_among: 0.3,
+        copy: 0.2,
+        copy_kib: 0.1,
+        copy_call: 0.2,
+        ping: 15.0,
+    };
 
     /// From that order.
     pub fn new(values: [f64; Part::ALL.len()], ping: f64) -> Self {
@@ -113,7 +129,8 @@ impl Errors {
         errors.sort_by(f64::total_cmp);
         let at = |share: f64| {
             let place = (errors.len() as f64 * share).ceil() as usize;
-            errors.get(place.max(1) - 1).copied().unwrap_or_default()
+            // To a tenth of a percent.
+            (errors.get(place.max(1) - 1).copied().unwrap_or_default() * 1e3).round() / 1e3
         };
         Self { runs: errors.len(), median: at(0.5), most: at(0.9), worst: at(1.0) }
     }
@@ -125,14 +142,22 @@ impl Errors {
 pub struct Call {
     /// Called for each message.
     pub alone: f64,
-    /// Called for 64 at once.
+    /// Called for [`TOGETHER`] at once.
     pub together: f64,
 }
 
 impl Call {
-    /// For so many at once.
+    /// For so many at once, from 1 to [`TOGETHER`]: what is paid once a call is shared by them.
     pub fn of(&self, at_once: f64) -> f64 {
-        self.together + (self.alone - self.together).max(0.0) / at_once.max(1.0)
+        // 1 for one message, 0 for as many as the other loop had.
+        let share = (TOGETHER / at_once.clamp(1.0, TOGETHER) - 1.0) / (TOGETHER - 1.0);
+        self.together + (self.alone - self.together).max(0.0) * share
+    }
+
+    /// As it would be on a machine where what happens for each message takes so many times as long.
+    #[must_use]
+    pub fn scaled(&self, messages: f64) -> Self {
+        Self { alone: self.alone * messages, together: self.together * messages }
     }
 }
 
@@ -190,6 +215,9 @@ pub struct Coefficients {
     pub date: String,
     /// Processor, cores, kernel.
     pub machine: String,
+    /// The part of all its cores, from 0 to 1, that other programs used meanwhile: what takes from the caches makes everything dearer.
+    /// `None`: they used much, and how much was not measured.
+    pub others: Option<f64>,
     /// What a plugin that does nothing takes in a loop alone, µs a message: it is taken off what such a loop says of another plugin.
     pub call: Call,
     /// By name of the transport.
@@ -231,14 +259,8 @@ impl Coefficients {
 }
 
 impl Measured {
-    /// From a fit and the runs that were held out of it.
-    pub fn new(
-        fitted: &Fitted,
-        ping: f64,
-        training: &[(Workload, f64)],
-        held_out: &[(Workload, f64)],
-    ) -> Self {
-        let terms = Terms::new(fitted.values, ping);
+    /// From what was fitted, the runs that it was fitted to, and those that were held out of it.
+    pub fn new(terms: Terms, training: &[(Workload, f64)], held_out: &[(Workload, f64)]) -> Self {
         Self { terms, training: Errors::of(&terms, training), held_out: Errors::of(&terms, held_out) }
     }
 }
@@ -270,6 +292,18 @@ mod tests {
             assert!((error - expected).abs() < 1e-9, "{errors:?}");
         }
         assert_eq!(Errors::of(&terms, &[]), Errors::default());
+    }
+
+    #[test]
+    fn a_call_takes_what_was_measured_and_between_that_less_the_more_there_are_in_it() {
+        let call = Call { alone: 1.0, together: 0.1 };
+        let all: Vec<f64> = (1..=64).map(|at_once| call.of(f64::from(at_once))).collect();
+        assert!((all[0] - 1.0).abs() < 1e-12 && (all[63] - 0.1).abs() < 1e-12, "{all:?}");
+        assert!(all.is_sorted_by(|one, next| one > next), "{all:?}");
+        // Entering is paid once: two calls of 32 cost one entrance more than one of 64.
+        let entering = (1.0 - 0.1) * 64.0 / 63.0;
+        assert!((all[31] * 64.0 - all[63] * 64.0 - entering).abs() < 1e-9, "{all:?}");
+        assert!((call.of(1_000.0) - 0.1).abs() < 1e-12, "no call has more");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Least squares without negative coefficients.
 //!
 //! What is made small is the error relative to what was measured: runs of 0.3 µs and of 4 ms a message count alike. Coefficients are
-//! found one after the other, each with the others held, until nothing moves (coordinate descent). With ten of them that is quick, and
+//! found one after the other, each with the others held, until nothing moves (coordinate descent). With eleven of them that is quick, and
 //! it needs no decomposition that breaks down where two terms nearly say the same.
 
 use crate::model::{Part, Workload, features};

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! turn / burst + among · ln(talking / 100) / burst + message + kib · KiB          read, decoded, routed, answered or forwarded
-//! + calls · (enter / together + call + the plugin's own work)                      plugins
+//! + calls · (enter / messages of a call + call + the plugin's own work)            plugins
 //! + fanout · (copy_turn / burst + copy_among · ln(fanout / 100) / burst
 //!             + copy + copy_kib · KiB + copy_calls · copy_call)                    a group's deliveries
 //! ```
@@ -179,20 +179,7 @@ fn beyond_few(sessions: f64) -> f64 {
 mod tests {
     use super::*;
 
-    const TERMS: Terms = Terms {
-        turn: 10.0,
-        among: 1.0,
-        message: 0.5,
-        kib: 0.4,
-        enter: 2.0,
-        call: 0.1,
-        copy_turn: 4.0,
-        copy_among: 0.3,
-        copy: 0.2,
-        copy_kib: 0.1,
-        copy_call: 0.2,
-        ping: 15.0,
-    };
+    const TERMS: Terms = Terms::ROUND;
 
     #[test]
     fn a_message_pays_what_the_formula_says() {

@@ -18,7 +18,7 @@ pub struct Demand {
     pub rate: f64,
     /// What a message is.
     pub workload: Workload,
-    /// Seconds between pings to a session that is quiet; 0: none.
+    /// Seconds between pings to each session, whether it talks or not; 0: none.
     pub ping_interval: f64,
     /// Plugins in the chain.
     pub plugins: f64,
@@ -90,7 +90,7 @@ impl Plan {
         let message_us = cost(&measured.terms, &workload);
         let pings = if ping_interval > 0.0 { sessions / ping_interval } else { 0.0 };
         let pings_us = pings * measured.terms.ping;
-        let unevenness = unevenness(workload.talking, supply.cores);
+        let unevenness = fullest(workload.talking, supply.cores);
         let second = supply.cores * 1e6;
         let utilisation = (rate * message_us + pings_us) / second;
         let left = (second * supply.budget / unevenness - pings_us).max(0.0);
@@ -106,7 +106,7 @@ impl Plan {
         let network = [bits, bits * workload.fanout.unwrap_or(1.0)];
         let mut used = vec![
             (Bound::Processor, utilisation * unevenness / supply.budget),
-            (Bound::Slots, sessions * unevenness / supply.cores / MOST_OF_A_WORKER),
+            (Bound::Slots, sessions * fullest(sessions, supply.cores) / supply.cores / MOST_OF_A_WORKER),
         ];
         used.extend(supply.memory.map(|bytes| (Bound::Memory, (memory_gateway + memory_kernel) / bytes)));
         used.extend(supply.network.map(|bits| (Bound::Network, network[0].max(network[1]) / bits)));
@@ -126,6 +126,17 @@ impl Plan {
             used,
             uncertainty: measured.held_out.most,
         })
+    }
+
+    /// Between what the utilisation lies where the formula is off by no more than its uncertainty, which is a part of what is measured,
+    /// not of what the formula says.
+    pub fn utilisation_range(&self) -> [f64; 2] {
+        [self.utilisation / (1.0 + self.uncertainty), self.utilisation / (1.0 - self.uncertainty).max(0.01)]
+    }
+
+    /// The same of the highest rate: what costs more allows less.
+    pub fn highest_rate_range(&self) -> [f64; 2] {
+        [self.highest_rate * (1.0 - self.uncertainty).max(0.0), self.highest_rate * (1.0 + self.uncertainty)]
     }
 }
 
@@ -151,12 +162,12 @@ pub fn beyond(coefficients: &Coefficients, demand: &Demand, supply: &Supply) -> 
 }
 
 /// How much fuller than the mean the fullest of several workers is, where each session falls to one of them by chance: the largest of
-/// `cores` draws lies some √(2 ln cores) deviations above the mean. Not measured.
-fn unevenness(talking: f64, cores: f64) -> f64 {
-    if cores <= 1.0 || talking < 1.0 {
+/// `cores` draws lies some √(2 ln cores) deviations above the mean. In a fifth of all draws it is more. Not measured.
+fn fullest(sessions: f64, cores: f64) -> f64 {
+    if cores <= 1.0 || sessions < 1.0 {
         return 1.0;
     }
-    (1.0 + (2.0 * cores.ln() * (cores - 1.0) / talking).sqrt()).min(cores)
+    (1.0 + (2.0 * cores.ln() * (cores - 1.0) / sessions).sqrt()).min(cores)
 }
 
 #[cfg(test)]
@@ -227,6 +238,25 @@ mod tests {
         assert_eq!(first(SUPPLY), Bound::Processor);
         assert_eq!(first(Supply { memory: Some(1e8), ..SUPPLY }), Bound::Memory);
         assert_eq!(first(Supply { network: Some(1e6), ..SUPPLY }), Bound::Network);
+        let silent = Demand { sessions: 7e7, ping_interval: 0.0, rate: 0.0, ..demand() };
+        let (bound, used) = Plan::new(&coefficients(), &silent, &SUPPLY).unwrap().used[0];
+        assert!(bound == Bound::Slots && used > 7e7 / 4.0 / MOST_OF_A_WORKER, "{bound:?} {used}");
+    }
+
+    #[test]
+    fn the_range_is_that_of_runs_that_were_off_by_as_much_as_the_uncertainty() {
+        let plan = Plan { uncertainty: 0.25, ..Plan::new(&coefficients(), &demand(), &SUPPLY).unwrap() };
+        // Off by a quarter of what was measured: the formula said 5 or 3 where 4 were measured.
+        let [least, most] = plan.utilisation_range().map(|part| part / plan.utilisation);
+        assert!((least - 4.0 / 5.0).abs() < 1e-9 && (most - 4.0 / 3.0).abs() < 1e-9, "{least} {most}");
+        let [slowest, fastest] = plan.highest_rate_range().map(|rate| rate / plan.highest_rate);
+        assert!(
+            (slowest - 3.0 / 4.0).abs() < 1e-9 && (fastest - 5.0 / 4.0).abs() < 1e-9,
+            "{slowest} {fastest}"
+        );
+        // A formula that is off by more than all of it says nothing, and does not divide by it.
+        let nothing = Plan { uncertainty: 2.0, ..plan };
+        assert!(nothing.utilisation_range()[1].is_finite() && nothing.highest_rate_range()[0] >= 0.0);
     }
 
     #[test]
@@ -253,8 +283,34 @@ mod tests {
 
     #[test]
     fn few_sessions_on_many_cores_fall_unevenly() {
-        assert!((unevenness(10.0, 1.0) - 1.0).abs() < f64::EPSILON);
-        assert!(unevenness(10.0, 4.0) > 1.5 && unevenness(1e6, 4.0) < 1.01);
-        assert!(unevenness(1.0, 4.0) <= 4.0);
+        assert!((fullest(10.0, 1.0) - 1.0).abs() < f64::EPSILON);
+        assert!(fullest(10.0, 4.0) > 1.5 && fullest(1e6, 4.0) < 1.01);
+        assert!(fullest(1.0, 4.0) <= 4.0);
+    }
+
+    /// Seeded: the same in every run.
+    #[test]
+    fn what_is_planned_with_is_more_uneven_than_most_draws_and_less_than_the_worst() {
+        let mut state = 0x5eed_u64;
+        let mut draw = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 33) as usize) % below
+        };
+        for (sessions, cores) in [(100, 2), (200, 4), (1_000, 8), (2_000, 16)] {
+            let planned = fullest(f64::from(sessions), cores as f64);
+            let mut times: Vec<f64> = (0..200)
+                .map(|_| {
+                    let mut workers = vec![0_u32; cores];
+                    (0..sessions).for_each(|_| workers[draw(cores)] += 1);
+                    let fullest = workers.into_iter().max().unwrap_or_default();
+                    f64::from(fullest) * cores as f64 / f64::from(sessions)
+                })
+                .collect();
+            times.sort_by(f64::total_cmp);
+            assert!(
+                planned >= times[140] && planned <= times[199],
+                "{sessions} {cores}: {planned} {times:?}"
+            );
+        }
     }
 }

@@ -401,9 +401,9 @@ pub(crate) struct Capacity {
     /// A plugin in the chain that works so long on a message, such as 2us; several times for several plugins
     #[arg(long, value_name = "TIME", value_parser = capacity::microseconds)]
     pub(crate) plugin_cost: Vec<f64>,
-    /// Which messages those meet: in, out, both
-    #[arg(long, value_name = "DIRECTION", default_value = "in", value_parser = ["in", "out", "both"])]
-    pub(crate) plugin_on: String,
+    /// Which messages those meet
+    #[arg(long, value_name = "DIRECTION", default_value = "in")]
+    pub(crate) plugin_on: capacity::Meets,
     /// A plugin in the chain whose work is measured here and now, and which says itself which messages it meets
     #[arg(long, value_name = "WASM")]
     pub(crate) plugin: Option<PathBuf>,
@@ -413,9 +413,10 @@ pub(crate) struct Capacity {
     /// A message for it, instead of a JSON object that is filled up to --size
     #[arg(long, value_name = "FILE", requires = "plugin", conflicts_with = "size")]
     pub(crate) payload: Option<PathBuf>,
-    /// Between two pings to a session; 0 if there are none
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
-    pub(crate) ping_interval: f64,
+    /// Between two pings to a session, 0 if there are none; 30 over websocket if nothing is said, and over tcp 0, because only
+    /// listeners with `heartbeat = "frame"` ping there
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) ping_interval: Option<f64>,
     /// The part of each core that may be used
     #[arg(long, value_name = "PERCENT", default_value = "70%", value_parser = capacity::percent)]
     pub(crate) budget: f64,

@@ -1,7 +1,8 @@
 //! What a plugin pays for a format: the same message as JSON, Protocol Buffers and `FlatBuffers`, decoded inside a plugin.
 //!
-//! The plugins and the messages are those of tests/experiments/plugins; `make experiments ONLY=decoding` builds them, runs this, and puts what
-//! it leaves in target/experiments/decoding.json into docs/experiments.md. Each figure is a median of rounds that take turns with the others.
+//! The plugins and the messages are those of tests/decoding; `make experiments ONLY=decoding` builds them, runs this, and puts what it
+//! leaves in target/experiments/decoding.json into docs/experiments.md. Each figure is a median of rounds that take turns with the others;
+//! `--short` has one round, and shows only that it runs.
 
 use serde_json::json;
 use std::hint::black_box;
@@ -53,22 +54,30 @@ fn main() {
             }
         }
     }
-    for round in 0..=ROUNDS {
-        for case in &mut cases {
-            let nanoseconds = case.round();
+    let (rounds, messages) = if std::env::args().any(|argument| argument == "--short") {
+        (1, TOGETHER)
+    } else {
+        (ROUNDS, MESSAGES)
+    };
+    for round in 0..=rounds {
+        for step in 0..cases.len() {
+            // Now from the first, now from the last: none always finds what the same other one has left in the caches.
+            let at = if round % 2 == 0 { step } else { cases.len() - 1 - step };
+            let nanoseconds = cases[at].round(messages);
             // The first warms up.
             if round > 0 {
-                case.nanoseconds.push(nanoseconds);
+                cases[at].nanoseconds.push(nanoseconds);
             }
         }
     }
-    let rows = rows(&mut cases);
+    let rows = rows(&cases);
     for row in &rows {
         println!("{}", row.join("  "));
     }
     let table = json!({
         "title": "One message of a gauge with 4 and with 64 samples, decoded by a plugin, through everything but the chain: nanoseconds a message, \
-                  alone and 64 in one call; what the call takes without decoding is in the first columns, what decoding adds in the others",
+                  alone and 64 in one call; what the call takes without decoding is in the first columns, what decoding adds in the others \
+                  (medians of 15 rounds; a ratio is of the same round, with the lowest and the highest)",
         "columns": [
             "samples", "format", "bytes", "no decoding", "of 64", "one field adds", "of 64", "all fields add", "of 64", "all, against JSON",
         ],
@@ -78,40 +87,54 @@ fn main() {
 }
 
 /// A row for each format and size.
-fn rows(cases: &mut [Case]) -> Vec<Vec<String>> {
+fn rows(cases: &[Case]) -> Vec<Vec<String>> {
     let each = READS.len() * 2;
-    let mut json = 0.0;
+    let mut json = Vec::new();
     cases
-        .chunks_mut(each)
+        .chunks(each)
         .enumerate()
         .map(|(at, cases)| {
-            let medians: Vec<f64> = cases.iter_mut().map(|case| median(&mut case.nanoseconds)).collect();
-            let [nothing, nothing_of_many, one, one_of_many, all, all_of_many] = medians[..] else {
+            let [nothing, nothing_of_many, one, one_of_many, all, all_of_many] = cases else {
                 unreachable!("as many as there are columns");
             };
             let format = FORMATS[at % FORMATS.len()];
+            let decoding = all.adds(nothing);
             if format == "json" {
-                json = all - nothing;
+                json.clone_from(&decoding);
             }
+            let ratios: Vec<f64> = decoding.iter().zip(&json).map(|(one, json)| one / json).collect();
+            let (low, high) = ratios.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), ratio| {
+                (low.min(*ratio), high.max(*ratio))
+            });
+            let shown = |nanoseconds: &[f64]| format!("{:.0}", median(nanoseconds));
             vec![
                 SAMPLES[at / FORMATS.len()].to_string(),
                 format.to_owned(),
-                cases[0].payload.len().to_string(),
-                format!("{nothing:.0}"),
-                format!("{nothing_of_many:.0}"),
-                format!("{:.0}", one - nothing),
-                format!("{:.0}", one_of_many - nothing_of_many),
-                format!("{:.0}", all - nothing),
-                format!("{:.0}", all_of_many - nothing_of_many),
-                format!("{:.2}", (all - nothing) / json),
+                nothing.payload.len().to_string(),
+                shown(&nothing.nanoseconds),
+                shown(&nothing_of_many.nanoseconds),
+                shown(&one.adds(nothing)),
+                shown(&one_of_many.adds(nothing_of_many)),
+                shown(&decoding),
+                shown(&all_of_many.adds(nothing_of_many)),
+                if format == "json" {
+                    "1".into()
+                } else {
+                    format!("{:.2} ({low:.2}–{high:.2})", median(&ratios))
+                },
             ]
         })
         .collect()
 }
 
 impl Case {
+    /// What it takes more than another, round by round: whatever else the machine did met both.
+    fn adds(&self, to: &Self) -> Vec<f64> {
+        self.nanoseconds.iter().zip(&to.nanoseconds).map(|(one, other)| one - other).collect()
+    }
+
     /// Nanoseconds a message.
-    fn round(&mut self) -> f64 {
+    fn round(&mut self, count: usize) -> f64 {
         let session = SessionId::from_raw(0x1_0000_0001);
         let message = |sequence: usize| Message {
             session,
@@ -127,7 +150,7 @@ impl Case {
         let (mut call, mut verdicts) = (Call::default(), Vec::new());
         let attributes = Arc::default();
         let begun = Instant::now();
-        for _ in 0..MESSAGES / self.at_once {
+        for _ in 0..count / self.at_once {
             verdicts.clear();
             call.session = Some((session, Arc::clone(&attributes)));
             if self.at_once > 1 {
@@ -140,7 +163,7 @@ impl Case {
                 "{verdicts:?}"
             );
         }
-        begun.elapsed().as_nanos() as f64 / MESSAGES as f64
+        begun.elapsed().as_nanos() as f64 / count as f64
     }
 }
 
@@ -173,7 +196,8 @@ fn seat() -> Seat {
     Seat { worker: WorkerId(0), directory: Arc::new(Directory::new(1)) }
 }
 
-fn median(values: &mut [f64]) -> f64 {
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -1,100 +1,22 @@
 //! Connections of one thread that send prepared frames and count what comes back: one `recv` and one `send` for whatever is there, so
 //! that the other side and not this is what is measured.
 
-use super::MeasureError;
+use super::{MeasureError, Wire};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How a run that hangs is told from one that is slow.
-const STUCK: Duration = Duration::from_secs(20);
+pub(super) const STUCK: Duration = Duration::from_secs(20);
 /// What one read takes.
 const BUFFER: usize = 256 * 1024;
-/// RFC 6455, section 5.3: any four bytes mask.
-const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-
-/// What is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wire {
-    /// Length prefixes of 32 bits, big endian.
-    Tcp,
-    /// Binary messages, each in one frame.
-    WebSocket,
-}
-
-impl Wire {
-    /// A frame as a client sends it.
-    fn request(self, payload: &[u8]) -> Vec<u8> {
-        match self {
-            Self::WebSocket => {
-                let mut frame = head(0x82, payload.len(), 0x80);
-                frame.extend(MASK);
-                frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-                frame
-            }
-            Self::Tcp => self.response(payload),
-        }
-    }
-
-    /// A frame as a server sends it.
-    fn response(self, payload: &[u8]) -> Vec<u8> {
-        let mut frame = match self {
-            Self::WebSocket => head(0x82, payload.len(), 0),
-            Self::Tcp => (payload.len() as u32).to_be_bytes().to_vec(),
-        };
-        frame.extend(payload);
-        frame
-    }
-
-    fn connect(self, address: SocketAddr) -> Result<TcpStream, std::io::Error> {
-        let mut stream = std::net::TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(STUCK))?;
-        if self == Self::WebSocket {
-            stream.write_all(
-                b"GET / HTTP/1.1\r\nHost: capacity\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                  Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            )?;
-            let mut answer = Vec::new();
-            let mut part = [0; 512];
-            while !answer.ends_with(b"\r\n\r\n") {
-                let length = stream.read(&mut part)?;
-                answer.extend(&part[..length]);
-                if length == 0 || answer.len() > 4096 {
-                    return Err(std::io::Error::other("no upgrade"));
-                }
-            }
-            if !answer.starts_with(b"HTTP/1.1 101") {
-                return Err(std::io::Error::other("the upgrade was refused"));
-            }
-        }
-        stream.set_nonblocking(true)?;
-        Ok(TcpStream::from_std(stream))
-    }
-}
-
-/// RFC 6455, section 5.2.
-fn head(first: u8, length: usize, masked: u8) -> Vec<u8> {
-    let mut head = vec![first];
-    match (u8::try_from(length), u16::try_from(length)) {
-        (Ok(length), _) if length <= 125 => head.push(masked | length),
-        (_, Ok(length)) => {
-            head.push(masked | 0x7e);
-            head.extend(length.to_be_bytes());
-        }
-        _ => {
-            head.push(masked | 0x7f);
-            head.extend((length as u64).to_be_bytes());
-        }
-    }
-    head
-}
 
 /// Connections to one address, each with so many equal messages in flight.
 #[derive(Debug)]
 pub struct Fleet {
+    wire: Wire,
     poll: Poll,
     events: Events,
     buffer: Vec<u8>,
@@ -143,6 +65,7 @@ impl Fleet {
             peers.push(Peer { stream, partial: 0, back: 0, unsent: Vec::new() });
         }
         Ok(Self {
+            wire,
             poll,
             events: Events::with_capacity(1024),
             buffer: vec![0; BUFFER],
@@ -227,10 +150,10 @@ impl Fleet {
         Ok(done)
     }
 
-    /// Answers the pings of a WebSocket server for so long; gives how many.
+    /// Answers the server's pings, or heartbeat messages, for so long; gives how many.
     ///
     /// # Errors
-    /// A connection ended or brought something that is no ping.
+    /// A connection ended or brought something else.
     pub fn pongs(&mut self, time: Duration) -> Result<u64, MeasureError> {
         let begun = Instant::now();
         let mut done = 0;
@@ -238,16 +161,12 @@ impl Fleet {
             self.wait()?;
             for event in &self.events {
                 let peer = &mut self.peers[event.token().0];
+                flush(peer)?;
                 let Some(length) = read(peer, &mut self.buffer)? else { continue };
                 let mut rest = &self.buffer[..length];
-                while let [0x89, size, more @ ..] = rest {
-                    let Some((carried, more)) = more.split_at_checked(usize::from(*size)) else { break };
-                    // RFC 6455, section 5.5.3: a pong carries what the ping did.
-                    let mut pong = head(0x8a, carried.len(), 0x80);
-                    pong.extend(MASK);
-                    pong.extend(carried.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+                while let Some((pong, taken)) = self.wire.pong(rest) {
                     send(peer, &pong)?;
-                    (done, rest) = (done + 1, more);
+                    (done, rest) = (done + 1, &rest[taken..]);
                 }
                 if !rest.is_empty() {
                     return Err(MeasureError::Talk("something else than pings came".into()));
@@ -334,5 +253,54 @@ fn write(peer: &mut Peer, bytes: &[u8]) -> Result<usize, MeasureError> {
         Ok(written) => Ok(written),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
         Err(error) => Err(MeasureError::Talk(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// A server of so many connections that answers whatever was read with what `answer` makes of it, until the clients go.
+    fn server(connections: usize, answer: fn(&[u8]) -> Vec<u8>) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for _ in 0..connections {
+                let (mut stream, _) = listener.accept().unwrap();
+                std::thread::spawn(move || {
+                    let mut buffer = [0; 1_000];
+                    while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                        if stream.write_all(&answer(&buffer[..length])).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn every_echo_is_counted_wherever_the_reads_end() {
+        let address = server(3, <[u8]>::to_vec);
+        let mut fleet = Fleet::connect(Wire::Tcp, address, 3, 16, &[b'm'; 300]).unwrap();
+        // Each has its messages once at least, and always all of them.
+        let done = fleet.echo(Duration::ZERO).unwrap();
+        assert_eq!(done, 48);
+        let done = fleet.echo(Duration::from_millis(20)).unwrap();
+        assert!(done >= 48 && done.is_multiple_of(16), "{done}");
+    }
+
+    #[test]
+    fn what_is_no_echo_is_no_figure() {
+        let other = server(1, |bytes| bytes.iter().map(|byte| byte ^ 1).collect());
+        let mut fleet = Fleet::connect(Wire::Tcp, other, 1, 1, b"message").unwrap();
+        let error = fleet.echo(Duration::ZERO).unwrap_err().to_string();
+        assert!(error.contains("something else came back"), "{error}");
+        let gone = server(1, |_| Vec::new());
+        let mut fleet = Fleet::connect(Wire::Tcp, gone, 1, 1, b"message").unwrap();
+        fleet.peers[0].stream.shutdown(std::net::Shutdown::Both).unwrap();
+        assert!(fleet.echo(Duration::ZERO).is_err());
     }
 }

@@ -8,11 +8,13 @@ mod clock;
 mod fleet;
 mod gateway;
 mod probe;
+mod wire;
 
 pub use clock::{Cpu, cores, open_files, pin, pin_here};
-pub use fleet::{Fleet, Wire};
+pub use fleet::Fleet;
 pub use gateway::{Gateway, Plugged};
 pub use probe::{Probe, Run, Setup};
+pub use wire::Wire;
 
 use std::io;
 use thiserror::Error;

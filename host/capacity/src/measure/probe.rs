@@ -1,5 +1,6 @@
 //! One setting of messages, measured.
 
+use super::clock::let_run;
 use super::{Cpu, Fleet, Gateway, MeasureError, Plugged, Wire, cores, pin_here};
 use crate::model::{Transport, Workload};
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,8 @@ pub struct Run {
     pub busy: f64,
 }
 
-/// A setting that is connected and can be measured again and again.
+/// A setting that is connected and can be measured again and again. Between its runs its gateway stands still, so that the others have
+/// their core for themselves: the engine of each that has a plugin would wake it a thousand times a second.
 #[derive(Debug)]
 pub struct Probe {
     gateway: Gateway,
@@ -76,12 +78,7 @@ impl Setup {
     }
 
     fn listeners(&self) -> String {
-        let protocol = match self.transport {
-            Transport::WebSocket => "protocol = \"websocket\"",
-            Transport::Tcp => {
-                "protocol = \"tcp\"\nframing = { type = \"length\", prefix = \"u32be\", max = \"1MiB\" }"
-            }
-        };
+        let protocol = protocol(self.transport);
         let chain = if self.plugin.is_some() { "chain = [\"plugin\"]" } else { "chain = []" };
         let listener = |name: &str, more: &str| {
             format!(
@@ -100,16 +97,30 @@ impl Setup {
     }
 }
 
+fn wire(transport: Transport) -> Wire {
+    match transport {
+        Transport::Tcp => Wire::Tcp,
+        Transport::WebSocket => Wire::WebSocket,
+    }
+}
+
+/// Of a listener.
+fn protocol(transport: Transport) -> &'static str {
+    match transport {
+        Transport::WebSocket => "protocol = \"websocket\"",
+        Transport::Tcp => {
+            "protocol = \"tcp\"\nframing = { type = \"length\", prefix = \"u32be\", max = \"1MiB\" }"
+        }
+    }
+}
+
 impl Probe {
     /// Starts a gateway and connects. This thread stands on the second core from now on, where there is one.
     ///
     /// # Errors
     /// The gateway does not start, or a connection is refused.
     pub fn start(program: &Path, setup: &Setup) -> Result<Self, MeasureError> {
-        let wire = match setup.transport {
-            Transport::Tcp => Wire::Tcp,
-            Transport::WebSocket => Wire::WebSocket,
-        };
+        let wire = wire(setup.transport);
         let gateway = Gateway::start(program, &setup.listeners(), setup.plugin.as_ref())?;
         if cores() > 1 {
             pin_here(&[1])?;
@@ -122,6 +133,7 @@ impl Probe {
             None => (connect("talk", setup.sessions)?, None),
             Some(count) => (connect("talk", 1)?, Some(connect("listen", count)?)),
         };
+        let_run(gateway.pid(), false)?;
         Ok(Self { gateway, workload: setup.workload(), clients, members, burst: setup.burst })
     }
 
@@ -130,11 +142,13 @@ impl Probe {
     /// # Errors
     /// A connection ended, brought something else, or stood still.
     pub fn run(&mut self, time: Duration) -> Result<Run, MeasureError> {
-        self.messages(WARM_UP)?;
         let pid = self.gateway.pid();
+        let_run(pid, true)?;
+        self.messages(WARM_UP)?;
         let (before, begun) = (Cpu::of(pid)?, Instant::now());
         let messages = self.messages(time)? as f64;
         let (elapsed, cpu) = (begun.elapsed().as_secs_f64(), Cpu::of(pid)? - before);
+        let_run(pid, false)?;
         Ok(Run {
             workload: self.workload,
             cost_us: cpu.used.as_secs_f64() * 1e6 / messages.max(1.0),
@@ -161,28 +175,43 @@ impl Probe {
         Ok(done / members.len() as u64)
     }
 
-    /// What a ping to one of so many idle WebSocket sessions and its answer cost, µs, over `time` with a ping a second each.
+    /// What a ping to one of so many idle sessions and its answer cost, µs, with a ping a second each: the middle one of so many slices.
     ///
     /// # Errors
     /// As [`Probe::start`] and [`Probe::run`]; or there were no pings.
-    pub fn ping(program: &Path, sessions: usize, time: Duration) -> Result<f64, MeasureError> {
+    pub fn ping(
+        program: &Path,
+        transport: Transport,
+        sessions: usize,
+        slices: usize,
+        slice: Duration,
+    ) -> Result<f64, MeasureError> {
+        let beats = if transport == Transport::Tcp { "heartbeat = \"frame\"\n" } else { "" };
         let gateway = Gateway::start(
             program,
-            "[[listener]]\nname = \"idle\"\nbind = \"127.0.0.1:0\"\nprotocol = \"websocket\"\nroute = \"echo\"\nchain = []\n\
-             limits = { ping_interval = \"1s\", accept_rate = 100_000, idle_timeout = \"20m\" }\n",
+            &format!(
+                "[[listener]]\nname = \"idle\"\nbind = \"127.0.0.1:0\"\n{}\n{beats}route = \"echo\"\nchain = []\n\
+                 limits = {{ ping_interval = \"1s\", accept_rate = 100_000, idle_timeout = \"20m\" }}\n",
+                protocol(transport)
+            ),
             None,
         )?;
         if cores() > 1 {
             pin_here(&[1])?;
         }
-        let mut clients = Fleet::connect(Wire::WebSocket, gateway.address("idle")?, sessions, 1, b"m")?;
+        let mut clients = Fleet::connect(wire(transport), gateway.address("idle")?, sessions, 1, b"m")?;
         clients.pongs(Duration::from_secs(1))?;
-        let before = Cpu::of(gateway.pid())?;
-        let pings = clients.pongs(time)?;
-        let cpu = Cpu::of(gateway.pid())? - before;
-        if pings == 0 {
-            return Err(MeasureError::Talk("the gateway sent no pings".into()));
+        let mut costs = Vec::new();
+        for _ in 0..slices {
+            let before = Cpu::of(gateway.pid())?;
+            let pings = clients.pongs(slice)?;
+            let cpu = Cpu::of(gateway.pid())? - before;
+            if pings == 0 {
+                return Err(MeasureError::Talk("the gateway sent no pings".into()));
+            }
+            costs.push(cpu.used.as_secs_f64() * 1e6 / pings as f64);
         }
-        Ok(cpu.used.as_secs_f64() * 1e6 / pings as f64)
+        costs.sort_by(f64::total_cmp);
+        Ok(costs.get(slices / 2).copied().unwrap_or_default())
     }
 }

@@ -9,19 +9,44 @@ mod show;
 pub(crate) use amounts::{bits, count, microseconds, percent, positive, rate};
 
 use crate::cli::Capacity;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+use clap::ValueEnum;
 use plugin::Work;
 use std::process::ExitCode;
-use weir_capacity::{Coefficients, Demand, Plan, Scale, Supply, Workload, beyond, measure};
+use weir_capacity::{Coefficients, Demand, Plan, Scale, Supply, Transport, Workload, beyond, measure};
 
 /// The part of this machine's memory that sessions may have: the rest is for what comes in crowds, and for others.
 const OF_MEMORY: f64 = 0.75;
+/// The default of `limits.ping_interval`, in seconds.
+const PING_INTERVAL: f64 = 30.0;
+
+/// Which messages a plugin meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Meets {
+    /// From clients
+    In,
+    /// To clients
+    Out,
+    /// Those and these
+    Both,
+}
+
+impl Meets {
+    /// Whether it meets inbound messages, and whether outbound ones.
+    fn directions(self) -> (bool, bool) {
+        (self != Self::Out, self != Self::In)
+    }
+}
 
 /// Runs the command. Exit code 0: the supply suffices; 1: it does not.
 pub(crate) fn run(options: &Capacity) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(
-        (0.0..=86_400.0).contains(&options.ping_interval),
+    ensure!(
+        options.ping_interval.is_none_or(|seconds| (0.0..=86_400.0).contains(&seconds)),
         "--ping-interval takes seconds, from 0 to 86400"
+    );
+    ensure!(
+        options.fanout.is_none_or(|members| members <= options.connections),
+        "--fanout: a group has no more members than there are --connections"
     );
     let mut coefficients = coefficients(options)?;
     let scale = if options.calibrate {
@@ -70,8 +95,8 @@ fn coefficients(options: &Capacity) -> anyhow::Result<Coefficients> {
 fn demand(options: &Capacity, measured: Option<&Work>) -> Demand {
     let size = measured.map_or(options.size as f64, |work| work.size as f64);
     let measured_on = measured.map(|work| (work.inbound, work.outbound, work.own_us));
-    let said =
-        options.plugin_cost.iter().map(|own| (options.plugin_on != "out", options.plugin_on != "in", *own));
+    let (inbound, outbound) = options.plugin_on.directions();
+    let said = options.plugin_cost.iter().map(|own| (inbound, outbound, *own));
     // A group's deliveries are met one by one, an echo or an answer as the message was.
     let (mut calls, mut copy_calls, mut plugin_us) = (0.0, 0.0, 0.0);
     for (inbound, outbound, own) in said.chain(measured_on) {
@@ -97,8 +122,16 @@ fn demand(options: &Capacity, measured: Option<&Work>) -> Demand {
             together: measured.is_none_or(|work| work.together),
             plugin_us,
         },
-        ping_interval: options.ping_interval,
+        ping_interval: options.ping_interval.unwrap_or_else(|| ping_interval(options.transport)),
         plugins: options.plugin_cost.len() as f64 + f64::from(u8::from(measured.is_some())),
+    }
+}
+
+/// Where nothing is said: framed TCP carries no pings unless its listener says so, and then its clients must know of it.
+fn ping_interval(transport: Transport) -> f64 {
+    match transport {
+        Transport::Tcp => 0.0,
+        Transport::WebSocket => PING_INTERVAL,
     }
 }
 

@@ -7,6 +7,8 @@ use weir_capacity::{Bound, Coefficients, Demand, Part, Plan, Scale, Supply};
 
 /// Parts of a message's cost that are less than this are not shown, µs.
 const SMALL: f64 = 0.005;
+/// The part of the cores from which on what others used of them is worth a word.
+const BUSY: f64 = 0.05;
 
 pub(super) struct Answer<'a> {
     pub(super) demand: Demand,
@@ -38,6 +40,7 @@ impl Answer<'_> {
                 "weir": coefficients.weir,
                 "date": coefficients.date,
                 "machine": coefficients.machine,
+                "others": coefficients.others,
                 "scaled": scale,
                 "held_out": coefficients.of(demand.workload.transport).map(|measured| measured.held_out),
             },
@@ -50,15 +53,16 @@ impl Answer<'_> {
             let _ = writeln!(text, "{name:<11} {said}");
         };
         let Self { demand, supply, plan, .. } = self;
-        let unsure = plan.uncertainty;
+        let [least, most] = plan.utilisation_range();
+        let [slowest, fastest] = plan.highest_rate_range();
         line(
             "processor",
             format!(
                 "{:.1} % of {} ({:.1} to {:.1} %)",
                 plan.utilisation * 100.0,
                 cores(supply.cores),
-                plan.utilisation * (1.0 - unsure).max(0.0) * 100.0,
-                plan.utilisation * (1.0 + unsure) * 100.0,
+                least * 100.0,
+                most * 100.0,
             ),
         );
         line("a message", self.parts());
@@ -72,8 +76,8 @@ impl Answer<'_> {
                 "{} messages a second with {:.0} % of each core ({} to {}){}",
                 number(plan.highest_rate),
                 supply.budget * 100.0,
-                number(plan.highest_rate / (1.0 + unsure)),
-                number(plan.highest_rate / (1.0 - unsure).max(0.01)),
+                number(slowest),
+                number(fastest),
                 if plan.unevenness > 1.02 {
                     format!("; by chance the fullest worker has {:.2} times the mean", plan.unevenness)
                 } else {
@@ -154,7 +158,7 @@ impl Answer<'_> {
 
     fn settings(&self) -> String {
         format!(
-            "LimitNOFILE={:.0}, limits.connections = {:.0} (docs/capacity.md has what else)",
+            "LimitNOFILE={:.0}, and one more for each upstream connection; limits.connections = {:.0} (docs/capacity.md has what else)",
             self.plan.files, self.demand.sessions
         )
     }
@@ -165,6 +169,13 @@ impl Answer<'_> {
             "\nmeasured on {}, {}, weir {}",
             coefficients.machine, coefficients.date, coefficients.weir
         );
+        match coefficients.others {
+            Some(others) if others < BUSY => {}
+            Some(others) => {
+                let _ = write!(text, ", while others used {:.0} % of its cores", others * 100.0);
+            }
+            None => text.push_str(", while others used much of its cores"),
+        }
         if let Some(held_out) = coefficients.of(demand.workload.transport).map(|measured| measured.held_out) {
             let _ = write!(
                 text,

@@ -106,6 +106,8 @@ fn read(
     own: &mut [u8],
     take: impl FnOnce(&[u8]) -> Option<usize>,
 ) -> Poll<io::Result<bool>> {
+    // A turn in which there is nothing to read takes no memory.
+    ready!(stream.poll_read_ready(context))?;
     let into = |space: &mut ReadBuf<'_>,
                 context: &mut Context<'_>,
                 stream: &mut TcpStream|

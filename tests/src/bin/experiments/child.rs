@@ -1,14 +1,18 @@
 //! A server of this program, in a process of its own.
 
+use crate::length::Length;
 use anyhow::Context;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use weir_capacity::measure::{Cpu, Fleet, Wire, pin_here};
+use weir_capacity::measure::{Cpu, Fleet, Wire, cores, pin_here};
 
 /// The payload of all experiments that do not vary it, in bytes.
 pub(crate) const SIZE: usize = 64;
+/// Between these many connections is the slope of a connection's memory.
+pub(crate) const FEW: usize = 500;
+pub(crate) const MANY: usize = 3_500;
 
 /// Where a server stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +21,14 @@ pub(crate) enum Place {
     FirstCore,
     /// Wherever the kernel or the server itself puts its threads.
     Anywhere,
+}
+
+/// This thread, and what it starts from now on, on these cores, where there are several.
+pub(crate) fn stand(on: &[usize]) -> anyhow::Result<()> {
+    if cores() > 1 {
+        pin_here(on)?;
+    }
+    Ok(())
 }
 
 /// It is killed when this is dropped.
@@ -39,7 +51,7 @@ impl Server {
     /// Starts `experiments serve OPTIONS` and waits until it listens.
     pub(crate) fn start(options: &[&str], place: Place) -> anyhow::Result<Self> {
         // What is started stands where this does.
-        pin_here(match place {
+        stand(match place {
             Place::FirstCore => &[0],
             Place::Anywhere => &[0, 1],
         })?;
@@ -56,7 +68,7 @@ impl Server {
         let address = line.trim().parse().with_context(|| format!("serve {options:?} said {line:?}"))?;
         let server = Self { child, address };
         if place == Place::FirstCore {
-            pin_here(&[1])?;
+            stand(&[1])?;
         }
         Ok(server)
     }
@@ -79,12 +91,27 @@ impl Server {
         Ok(Slice { rate: messages / elapsed, cost: cpu.used.as_secs_f64() * 1e6 / messages })
     }
 
-    /// Its resident memory, in bytes: `/proc/PID/statm`.
-    pub(crate) fn memory(&self) -> anyhow::Result<f64> {
+    /// Its resident memory, in bytes: `/proc/PID/smaps_rollup`.
+    fn memory(&self) -> anyhow::Result<f64> {
         let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid()))?;
         let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).context("a field")?;
         Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
     }
+}
+
+/// Resident memory of a connection that has talked once, in bytes: the slope from [`FEW`] to [`MANY`] connections.
+pub(crate) fn memory_of_a_connection(options: &[&str], length: Length) -> anyhow::Result<f64> {
+    let (few, more) = (length.connections(FEW), length.connections(MANY - FEW));
+    let server = Server::start(options, Place::FirstCore)?;
+    let mut connected = Vec::new();
+    let mut with = |count: usize| -> anyhow::Result<f64> {
+        let mut clients = server.clients(count, 1)?;
+        clients.echo(Duration::ZERO)?;
+        connected.push(clients);
+        server.memory()
+    };
+    let (before, after) = (with(few)?, with(more)?);
+    Ok((after - before) / more as f64)
 }
 
 impl Drop for Server {

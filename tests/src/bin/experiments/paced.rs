@@ -1,12 +1,14 @@
 //! Messages at times that were set beforehand, and how long each took from the time that was set for it: a server that is held up is
 //! charged for all who had to wait.
 
+use crate::child::Server;
 use anyhow::{Context, bail, ensure};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use weir_capacity::measure::Cpu;
 
 /// How long the last may take.
 const STUCK: Duration = Duration::from_secs(10);
@@ -29,7 +31,15 @@ struct Peer {
     buffer: Vec<u8>,
 }
 
-/// What came of it.
+/// One slice.
+#[derive(Clone, Debug)]
+pub(crate) struct Slice {
+    /// CPU time of the server, in microseconds a message or delivery.
+    pub(crate) cost: f64,
+    pub(crate) latencies: Latencies,
+}
+
+/// How long each message took.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Latencies {
     /// In nanoseconds, sorted.
@@ -41,11 +51,6 @@ impl Latencies {
     pub(crate) fn quantile(&self, part: f64) -> f64 {
         let at = ((self.sorted.len() as f64 * part) as usize).min(self.sorted.len().saturating_sub(1));
         self.sorted.get(at).map_or(f64::NAN, |nanoseconds| *nanoseconds as f64 / 1e3)
-    }
-
-    /// Messages that came.
-    pub(crate) fn count(&self) -> usize {
-        self.sorted.len()
     }
 }
 
@@ -72,10 +77,17 @@ impl Paced {
         Ok(Self { poll, events: Events::with_capacity(1024), peers, epoch: Instant::now(), frame, group })
     }
 
-    /// Sends so many messages a second for so long, by the clients in turn, or by the publisher.
-    pub(crate) fn run(&mut self, rate: f64, time: Duration) -> anyhow::Result<Latencies> {
+    /// Sends so many messages a second to that server for so long, by the clients in turn, or by the publisher.
+    pub(crate) fn slice(&mut self, server: &Server, rate: f64, time: Duration) -> anyhow::Result<Slice> {
+        let before = Cpu::of(server.pid())?;
+        let latencies = self.run(rate, time)?;
+        let cpu = Cpu::of(server.pid())? - before;
+        Ok(Slice { cost: cpu.used.as_secs_f64() * 1e6 / latencies.sorted.len() as f64, latencies })
+    }
+
+    fn run(&mut self, rate: f64, time: Duration) -> anyhow::Result<Latencies> {
         let begun = self.epoch.elapsed();
-        let total = (rate * time.as_secs_f64()) as u64;
+        let total = (rate * time.as_secs_f64()).ceil() as u64;
         let copies = if self.group { self.peers.len() as u64 - 1 } else { 1 };
         let (mut sent, mut latencies) = (0, Vec::with_capacity((total * copies) as usize));
         while (latencies.len() as u64) < total * copies {

@@ -8,12 +8,13 @@ use std::path::Path;
 pub(crate) fn write(page: &Path, name: &str, text: &str) -> anyhow::Result<()> {
     let named = || page.display().to_string();
     let old = fs::read_to_string(page).with_context(named)?;
-    let new = replace(&old, name, &format!("{}\n\n{text}", crate::table::machine()))
-        .with_context(|| format!("{}: it has no place for \"{name}\"", named()))?;
+    let new =
+        replace(&old, name, text).with_context(|| format!("{}: it has no place for \"{name}\"", named()))?;
     fs::write(page, new).with_context(named)
 }
 
-fn replace(page: &str, name: &str, text: &str) -> Option<String> {
+/// The page with another text there. `None`: it has no such place.
+pub(crate) fn replace(page: &str, name: &str, text: &str) -> Option<String> {
     let begin = format!("<!-- {name}: measured -->\n");
     let (before, rest) = page.split_once(&begin)?;
     let (_, after) = rest.split_once("<!-- end -->")?;

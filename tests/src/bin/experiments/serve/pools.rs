@@ -1,15 +1,13 @@
 //! Threads that are given connections, or messages of them, as they are ready; and a thread for each connection.
 
-use super::{Options, READ, announce, anywhere, listen};
+use super::{LISTENER, Options, READ, accept, announce, anywhere, listen, wait};
 use crate::frames::{Deframer, work};
 use rustix::event::{PollFd, PollFlags, epoll, poll};
-use rustix::fd::OwnedFd;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-const LISTENER: u64 = u64::MAX;
 /// Jobs that wait for a thread: then the one that reads waits.
 const WAITING: usize = 1024;
 
@@ -42,7 +40,7 @@ pub(super) fn handoff(options: &Options) -> anyhow::Result<()> {
     let mut events = Vec::with_capacity(1024);
     loop {
         events.clear();
-        wait(&epoll, &mut events)?;
+        wait(&epoll, &mut events, None)?;
         for event in &events {
             let token = event.data.u64();
             if token == LISTENER {
@@ -94,7 +92,7 @@ pub(super) fn ready(options: &Options) -> anyhow::Result<()> {
                 let mut events = Vec::with_capacity(64);
                 loop {
                     events.clear();
-                    wait(&epoll, &mut events)?;
+                    wait(&epoll, &mut events, None)?;
                     for event in &events {
                         let token = event.data.u64();
                         if token == LISTENER {
@@ -159,25 +157,6 @@ pub(super) fn threads(options: &Options) -> anyhow::Result<()> {
                 }
             }
         })?;
-    }
-}
-
-fn wait(epoll: &OwnedFd, events: &mut Vec<epoll::Event>) -> anyhow::Result<()> {
-    match epoll::wait(epoll, rustix::buffer::spare_capacity(events), None) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn accept(listener: &TcpListener, options: &Options) -> anyhow::Result<Option<TcpStream>> {
-    match listener.accept() {
-        Ok((stream, _)) => {
-            stream.set_nodelay(options.nodelay)?;
-            stream.set_nonblocking(true)?;
-            Ok(Some(stream))
-        }
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-        Err(error) => Err(error.into()),
     }
 }
 

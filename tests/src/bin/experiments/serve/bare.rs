@@ -1,6 +1,6 @@
 //! One thread, one epoll, no tasks: what is under everything else. What is to be written may wait for more.
 
-use super::{Options, READ, announce, anywhere, listen};
+use super::{LISTENER, Options, READ, accept, announce, anywhere, listen, wait};
 use crate::frames::{Deframer, work};
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
@@ -9,8 +9,6 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-/// The token of the listening socket.
-const LISTENER: u64 = u64::MAX;
 /// A peer that reads so little is let go, in bytes.
 const MOST_QUEUED: usize = 16 << 20;
 
@@ -50,10 +48,7 @@ impl Loop {
         loop {
             events.clear();
             let timeout = self.timeout();
-            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
+            wait(&self.epoll, &mut events, timeout.as_ref())?;
             for event in &events {
                 match event.data.u64() {
                     LISTENER => self.accept()?,
@@ -71,23 +66,19 @@ impl Loop {
         Some(Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() })
     }
 
+    /// All who wait: whoever connected before something was published is to receive it.
     fn accept(&mut self) -> anyhow::Result<()> {
-        let (stream, _) = match self.listener.accept() {
-            Ok(accepted) => accepted,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        stream.set_nodelay(self.options.nodelay)?;
-        stream.set_nonblocking(true)?;
-        let token = self.connections.len() as u64;
-        epoll::add(&self.epoll, &stream, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?;
-        self.connections.push(Some(Connection {
-            stream,
-            deframer: Deframer::default(),
-            queue: Vec::new(),
-            ends: Vec::new(),
-            waits: false,
-        }));
+        while let Some(stream) = accept(&self.listener, &self.options)? {
+            let token = self.connections.len() as u64;
+            epoll::add(&self.epoll, &stream, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?;
+            self.connections.push(Some(Connection {
+                stream,
+                deframer: Deframer::default(),
+                queue: Vec::new(),
+                ends: Vec::new(),
+                waits: false,
+            }));
+        }
         Ok(())
     }
 

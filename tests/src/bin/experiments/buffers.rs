@@ -1,7 +1,10 @@
 //! Where the memory for a read and for a message comes from: one buffer of the thread, a pool, the allocator, or each connection's own.
 
-use crate::child::{Place, Server};
+use crate::Found;
+use crate::child::{Place, Server, memory_of_a_connection};
+use crate::length::Length;
 use crate::table::{Series, Table, thousands};
+use crate::turns::turns;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -15,20 +18,18 @@ const SERVERS: [(&str, &str); 4] = [
 const CASES: [(usize, usize); 3] = [(100, 1), (1_000, 1), (100, 64)];
 const ROUNDS: usize = 7;
 const SLICE: Duration = Duration::from_millis(250);
-const FEW: usize = 500;
-const MANY: usize = 3_500;
 
 /// Sizes of the loop alone, in bytes.
 const SIZES: [usize; 4] = [64, 1_024, 16_384, 65_536];
 const TIMES: u32 = 20_000;
 const LOOP_ROUNDS: usize = 15;
 
-pub(crate) fn run() -> anyhow::Result<Vec<Table>> {
-    Ok(vec![alone(), served()?])
+pub(crate) fn run(length: Length) -> anyhow::Result<Found> {
+    Ok(vec![alone(length)?, served(length)?].into())
 }
 
 /// An echo server that reads into each kind.
-fn served() -> anyhow::Result<Table> {
+fn served(length: Length) -> anyhow::Result<Table> {
     let mut table = Table::new(
         "Echo of 64 bytes over TCP by a task for each connection on one core; µs of the server's CPU time a message against the thread's one \
          buffer (in the same round), and resident memory of a connection that has talked once",
@@ -43,51 +44,38 @@ fn served() -> anyhow::Result<Table> {
             "bytes a connection",
         ],
     );
-    let servers: Vec<Server> = SERVERS
-        .iter()
-        .map(|(_, memory)| Server::start(&["tasks", memory], Place::FirstCore))
-        .collect::<anyhow::Result<_>>()?;
     let mut rows: Vec<Vec<String>> = SERVERS.iter().map(|(name, _)| vec![(*name).to_owned()]).collect();
     for (connections, depth) in CASES {
-        let mut clients = servers
-            .iter()
-            .map(|server| server.clients(connections, depth))
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        let mut costs = vec![Series::default(); servers.len()];
-        for round in 0..=ROUNDS {
-            for (at, server) in servers.iter().enumerate() {
-                let slice = server.slice(&mut clients[at], SLICE)?;
-                if round > 0 {
-                    costs[at].push(slice.cost);
-                }
-            }
+        let mut compared = Vec::new();
+        for (_, memory) in SERVERS {
+            let server = Server::start(&["tasks", memory], Place::FirstCore)?;
+            let clients = server.clients(length.connections(connections), depth)?;
+            compared.push((server, clients));
         }
+        let slices = turns(length.rounds(ROUNDS), &mut compared, |(server, clients)| {
+            server.slice(clients, length.time(SLICE))
+        })?;
+        let costs: Vec<Series> = slices.iter().map(|of| Series::of(of, |slice| slice.cost)).collect();
         for (at, row) in rows.iter_mut().enumerate() {
             row.push(costs[at].shown(2));
-            row.push(if at == 0 { "1".into() } else { costs[at].against(&costs[0]).spread() });
+            row.push(Series::against_first(&costs, at));
         }
     }
-    drop(servers);
-    for (row, (_, memory)) in rows.iter_mut().zip(SERVERS) {
-        let server = Server::start(&["tasks", memory], Place::FirstCore)?;
-        let mut readings = Vec::new();
-        let mut fleets = Vec::new();
-        for count in [FEW, MANY - FEW] {
-            let mut clients = server.clients(count, 1)?;
-            clients.echo(Duration::ZERO)?;
-            fleets.push(clients);
-            readings.push(server.memory()?);
-        }
-        row.push(thousands((readings[1] - readings[0]) / (MANY - FEW) as f64));
-    }
-    for row in rows {
+    for (mut row, (_, memory)) in rows.into_iter().zip(SERVERS) {
+        row.push(thousands(memory_of_a_connection(&["tasks", memory], length)?));
         table.row(row);
     }
     Ok(table)
 }
 
+/// Where the loop takes its buffers from.
+enum Source {
+    Pool,
+    Allocator,
+}
+
 /// Taking, writing the first cache line and giving back, in a loop and by one thread.
-fn alone() -> Table {
+fn alone(length: Length) -> anyhow::Result<Table> {
     let mut table = Table::new(
         "A buffer is taken, 64 bytes of it are written, and it is given back, by one thread in a loop: nanoseconds, median of 15 rounds",
         &[
@@ -99,15 +87,18 @@ fn alone() -> Table {
     );
     for size in SIZES {
         let mut pool: Vec<Vec<u8>> = (0..16).map(|_| vec![0; size]).collect();
-        let (mut pooled, mut allocated) = (Series::default(), Series::default());
-        for _ in 0..LOOP_ROUNDS {
-            pooled.push(each(|| {
-                let mut buffer = pool.pop().unwrap_or_default();
-                buffer[..64].fill(black_box(1));
-                pool.push(black_box(buffer));
-            }));
-            allocated.push(each(|| allocate(size)));
-        }
+        let times = turns(length.rounds(LOOP_ROUNDS), &mut [Source::Pool, Source::Allocator], |source| {
+            Ok(match source {
+                Source::Pool => each(|| {
+                    let mut buffer = pool.pop().unwrap_or_default();
+                    buffer[..64].fill(black_box(1));
+                    pool.push(black_box(buffer));
+                }),
+                Source::Allocator => each(|| allocate(size)),
+            })
+        })?;
+        let [pooled, allocated] = &times[..] else { unreachable!("as many as are compared") };
+        let [pooled, allocated] = [pooled, allocated].map(|times| Series(times.clone()));
         table.row(vec![
             thousands(size as f64),
             pooled.shown(1),
@@ -115,7 +106,7 @@ fn alone() -> Table {
             allocated.against(&pooled).spread(),
         ]);
     }
-    table
+    Ok(table)
 }
 
 /// From the program's allocator, and back.

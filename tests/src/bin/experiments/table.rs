@@ -1,7 +1,5 @@
 //! Medians, spreads, and tables of Markdown.
 
-use std::fs;
-
 /// A table: a title, the columns, the rows.
 pub(crate) struct Table {
     title: String,
@@ -36,8 +34,9 @@ impl Table {
 pub(crate) struct Series(pub(crate) Vec<f64>);
 
 impl Series {
-    pub(crate) fn push(&mut self, value: f64) {
-        self.0.push(value);
+    /// One figure of each slice.
+    pub(crate) fn of<M>(slices: &[M], figure: impl Fn(&M) -> f64) -> Self {
+        Self(slices.iter().map(figure).collect())
     }
 
     /// The middle one.
@@ -55,6 +54,11 @@ impl Series {
     /// Of each slice against the other's of the same round.
     pub(crate) fn against(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect())
+    }
+
+    /// The ratio to the first of those that are compared; of the first itself it is 1.
+    pub(crate) fn against_first(all: &[Self], at: usize) -> String {
+        if at == 0 { "1".to_owned() } else { all[at].against(&all[0]).spread() }
     }
 
     /// The median, and the lowest and the highest.
@@ -84,23 +88,6 @@ pub(crate) fn thousands(value: f64) -> String {
     text
 }
 
-/// What this runs on, and how busy it is.
-pub(crate) fn machine() -> String {
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().unwrap_or_default();
-    format!("{}; load average {load}, what was just measured included.", processor())
-}
-
-/// What this runs on.
-pub(crate) fn processor() -> String {
-    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let model = model.map_or("an unknown processor", |(_, model)| model.trim());
-    let cores = weir_capacity::measure::cores();
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{model}, {cores} cores, Linux {}", kernel.trim().split('-').next().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +96,9 @@ mod tests {
     fn a_ratio_is_that_of_neighbours() {
         let (one, other) = (Series(vec![2.0, 30.0, 4.0]), Series(vec![1.0, 10.0, 2.0]));
         assert_eq!(one.against(&other).spread(), "2.00 (2.00–3.00)");
+        let all = [other, one];
+        assert_eq!([0, 1].map(|at| Series::against_first(&all, at)), ["1", "2.00 (2.00–3.00)"]);
+        assert_eq!(Series(vec![1.0, 4.0, 2.0, 3.0]).shown(1), "2.5");
         assert!(Series::default().median().is_nan());
     }
 

@@ -5,12 +5,17 @@ mod pools;
 mod tasks;
 
 use anyhow::{Context, bail};
+use rustix::event::{Timespec, epoll};
+use rustix::fd::OwnedFd;
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 /// What one read takes.
 const READ: usize = 64 * 1024;
+/// The token of the listening socket, where connections are known by numbers.
+const LISTENER: u64 = u64::MAX;
 
 /// Where the memory for a read comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +113,27 @@ fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// Any port of loopback.
 fn anywhere() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+/// Somebody who waits to be let in, if there is one.
+fn accept(listener: &TcpListener, options: &Options) -> anyhow::Result<Option<TcpStream>> {
+    match listener.accept() {
+        Ok((stream, _)) => {
+            stream.set_nodelay(options.nodelay)?;
+            stream.set_nonblocking(true)?;
+            Ok(Some(stream))
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits for something to do; `None`: for ever.
+fn wait(epoll: &OwnedFd, events: &mut Vec<epoll::Event>, timeout: Option<&Timespec>) -> anyhow::Result<()> {
+    match epoll::wait(epoll, rustix::buffer::spare_capacity(events), timeout) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Tells whoever started this where to connect.
