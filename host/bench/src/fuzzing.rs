@@ -46,7 +46,7 @@ pub fn server(data: &[u8]) {
     ];
     let Some((bytes, at)) = cut(data) else { return };
     for words in CLIENTS {
-        let words = [&["ws://127.0.0.1:1"], words].concat();
+        let words = [&["ws://127.0.0.1:1"][..], words].concat();
         let settings = Arc::new(settings(&words).expect("a load"));
         let shared = Arc::new(Shared::fixed(&settings));
         let mut shard = Shard::new(&settings, &shared, 0);

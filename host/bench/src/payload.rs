@@ -119,7 +119,7 @@ impl Payloads {
     /// The longest of them.
     pub(crate) fn longest(&self) -> &[u8] {
         let longest = self.variants.iter().max_by_key(|variant| variant.bytes.len());
-        longest.map_or(&[], |variant| &variant.bytes)
+        longest.map_or(&[][..], |variant| &variant.bytes[..])
     }
 
     /// The next one.

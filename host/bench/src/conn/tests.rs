@@ -20,7 +20,7 @@ struct Load {
 impl Load {
     fn new(words: &[&str]) -> Self {
         let settings =
-            Arc::new(settings(&[&["ws://127.0.0.1:1", "--timeout", "500ms"], words].concat()).unwrap());
+            Arc::new(settings(&[&["ws://127.0.0.1:1", "--timeout", "500ms"][..], words].concat()).unwrap());
         let shared = Arc::new(Shared::new(&settings));
         let mut shard = Shard::new(&settings, &shared, 0);
         let mut clients = Vec::new();

@@ -16,7 +16,8 @@ fn serve(
     protocol: &str,
     deal: impl AsyncFnOnce(Connection) + Send + 'static,
 ) -> (std::net::SocketAddr, JoinHandle<()>) {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".into()]).unwrap();
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut tls = rustls::ServerConfig::builder_with_provider(provider)
@@ -50,7 +51,7 @@ fn a_server_that_reads_nothing_does_not_hold_up_the_end() {
     });
     let load = ["-c", "1", "--in-flight", "100", "--size", "64KiB", "--timeout", "300ms"];
     let url = format!("quic://{address}");
-    let result = result(&[&[&*url], &load[..], &["--duration", "200ms", "--warm-up", "0"]].concat()).unwrap();
+    let result = result(&[&[&*url][..], &load, &["--duration", "200ms", "--warm-up", "0"]].concat()).unwrap();
     server.join().unwrap();
     assert!(result["errors"]["lost"].as_u64() > Some(0), "{result}");
     assert_eq!(result["connections"], json!({ "asked": 1, "open": 1, "failed": 0, "closed": 0 }), "{result}");

@@ -77,7 +77,7 @@ fn what_was_measured_is_told_where_the_process_of_the_server_ended() {
         process.wait().unwrap();
         echo(&stream);
     });
-    let load = [&url, "-c", "1", "--duration", "200ms", "--warm-up", "0", "--server-pid", &pid];
+    let load = [&*url, "-c", "1", "--duration", "200ms", "--warm-up", "0", "--server-pid", &pid];
     let result = result(&load).unwrap();
     server.join().unwrap();
     assert_eq!(
@@ -116,7 +116,7 @@ fn connections_come_from_all_sources_and_no_faster_than_the_ramp() {
         all.into_iter().map(|(mut stream, from)| (stream.read(&mut [0]).unwrap(), from.ip())).collect()
     });
     let begun = Instant::now();
-    let idle = [&url, "-c", "30", "--in-flight", "0", "--duration", "100ms", "--warm-up", "0"];
+    let idle = [&*url, "-c", "30", "--in-flight", "0", "--duration", "100ms", "--warm-up", "0"];
     let sources = ["--ramp", "60", "--source", "127.0.0.2,127.0.0.3"];
     let result = result(&[&idle[..], &sources].concat()).unwrap();
     assert_eq!((&result["errors"], &result["connections"]["open"]), (&json!({}), &json!(CONNECTIONS)));
@@ -140,7 +140,7 @@ fn an_end_behind_the_last_word_is_noticed() {
         }
     });
     let connections = CONNECTIONS.to_string();
-    let idle = [&url, "-c", &connections, "--in-flight", "0", "--duration", "200ms", "--warm-up", "0"];
+    let idle = [&*url, "-c", &connections, "--in-flight", "0", "--duration", "200ms", "--warm-up", "0"];
     let result = result(&idle).unwrap();
     server.join().unwrap();
     assert_eq!(result["errors"], json!({ "closed_eof": CONNECTIONS }), "{result}");
