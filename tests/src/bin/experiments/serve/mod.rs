@@ -55,19 +55,20 @@ struct Options {
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let (kind, settings) = arguments.split_first().context("serve what?")?;
     let options = Options::parse(settings)?;
+    let server: fn(&Options) -> anyhow::Result<()> = match kind.as_str() {
+        "tasks" => tasks::run,
+        "loop" => bare::run,
+        "handoff" => pools::handoff,
+        "ready" => pools::ready,
+        "threads" => pools::threads,
+        _ => bail!("there is no server \"{kind}\""),
+    };
     // Whoever started this may be killed without a word.
     std::thread::spawn(|| {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         std::process::exit(0);
     });
-    match kind.as_str() {
-        "tasks" => tasks::run(&options),
-        "loop" => bare::run(&options),
-        "handoff" => pools::handoff(&options),
-        "ready" => pools::ready(&options),
-        "threads" => pools::threads(&options),
-        _ => bail!("there is no server \"{kind}\""),
-    }
+    server(&options)
 }
 
 impl Options {
