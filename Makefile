@@ -32,7 +32,7 @@ export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 
 say = @printf '\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: build run test bench bench-peers peers-setup bench-crates guard experiments experiments-setup decoding storm million heartbeats soak fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests js-client sans-io e2e peers clean
+.PHONY: build run test bench bench-peers bench-peers-build peers-setup bench-crates guard experiments experiments-setup decoding storm million heartbeats soak fuzz attacks conformance host plugins guests lint format deny docs unit guest-tests js-client sans-io e2e peers clean
 
 build: host plugins
 
@@ -183,15 +183,20 @@ bench: build
 	cargo run --release --package weir-tests --bin bench
 
 # A quick look: make bench-peers PAIRS=1 SLICE_MS=400 ONLY=echo,idle PEERS=bun,nats
-bench-peers: build peers-setup
-	$(call say,the same work on Weir and on its peers (40 minutes; leave the machine alone meanwhile))
-	cargo bench --package weir-plugin --bench calls --no-run
-	cargo build --release --package weir-tests --bin bench --bin bench-peers
+bench-peers: bench-peers-build
+	$(call say,the same work on Weir and on its peers (35 minutes; leave the machine alone meanwhile))
 	target/release/bench-peers
+
+# All that is compiled and fetched for it: the first time longer than the comparison itself.
+bench-peers-build: build peers-setup
+	$(call say,what measures)
+	cargo build --release --package weir-tests --bin bench --bin bench-peers
+	calls=$$(cargo bench --workspace --exclude weir-tests --bench calls --no-run --message-format json \
+	  | sed -n 's|.*"executable":"\([^"]*/calls-[^"]*\)".*|\1|p') && ln -sf "$$calls" target/peers/calls
 
 # Into target/peers, from Debian, npm and crates.io; what cannot be had is said on the page.
 peers-setup: guest-target
-	$(call say,peers: bun and ws from npm; nats-server, HAProxy, nginx, caddy, mosquitto and pushpin unpacked from Debian; Rust ones built)
+	$(call say,peers: from npm and Debian and crates.io)
 	tests/bench-peers/setup.sh
 
 # Eight minutes at most, once `make experiments-setup` has built what is measured; leave the machine alone meanwhile. Tables go into

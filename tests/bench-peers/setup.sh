@@ -49,25 +49,28 @@ npm_peers() {
 
 # From crates.io, each in a directory of its own, so that one that does not build takes no other with it.
 cargo_peer() {
-  cargo build --release --manifest-path "$here/native/$1/Cargo.toml" --target-dir "$peers/native/$1"
+  cargo build --release --locked --manifest-path "$here/native/$1/Cargo.toml" --target-dir "$peers/native/$1"
 }
 guest_of() {
   rustup target list --installed 2>/dev/null | grep -q '^wasm32-unknown-unknown$' || rustup target add wasm32-unknown-unknown || return 1
   cargo build --release --target wasm32-unknown-unknown --manifest-path "$here/native/$1/Cargo.toml" --target-dir "$peers/native/$1"
 }
 weir_filter()   { guest_of weir-filter; }
+# With the tools of Debian's packages that were unpacked for it.
+with_tools() { PATH=$PATH:$peers/debian/usr/bin LD_LIBRARY_PATH=$peers/debian/usr/lib/x86_64-linux-gnu "$@"; }
 # Its zlib is built by cmake.
 pingora() {
   command -v cmake >/dev/null || debian cmake || return 1
-  PATH=$PATH:$peers/debian/usr/bin LD_LIBRARY_PATH=$peers/debian/usr/lib/x86_64-linux-gnu cargo_peer pingora
+  with_tools cargo_peer pingora
 }
 native_filter() { cargo_peer native-filter; }
 extism()        { guest_of extism-guest && cargo_peer extism; }
 fluvio()        { guest_of fluvio-guest && cargo_peer fluvio; }
 sockudo() {
-  [ -x "$peers/sockudo/bin/sockudo" ] && return 0
+  # One of its metrics' crates compiles a schema of Protocol Buffers.
+  command -v protoc >/dev/null || debian protobuf-compiler libprotobuf-dev || return 1
   # Without what it can do beyond this workload: clusters, push, traces.
-  cargo install --locked --quiet --root "$peers/sockudo" --target-dir "$peers/native/sockudo" --no-default-features --features local sockudo@5.2.0
+  with_tools cargo install --locked --quiet --root "$peers/sockudo" --target-dir "$peers/native/sockudo" --no-default-features --features local sockudo@5.2.0
 }
 
 all=(npm_peers nats haproxy nginx caddy mosquitto pushpin weir_filter native_filter pingora extism fluvio sockudo)

@@ -5,18 +5,22 @@ use crate::settings::Settings;
 use anyhow::{Context as _, Result, bail};
 use std::fs;
 use std::process::Command;
+use std::time::Instant;
 use weir_tests::artifact;
 
-/// Sections of `bench`.
-pub(crate) const SECTIONS: [&str; 4] = ["echo", "fanout", "idle", "cost"];
+/// Sections of `bench`: those first that bars stand on.
+pub(crate) const SECTIONS: [&str; 4] = ["idle", "cost", "echo", "fanout"];
+/// What `ONLY` may name: all of them, or one.
+pub(crate) const NAMES: [&str; 5] = ["alone", "alone-idle", "alone-cost", "alone-echo", "alone-fanout"];
 
-/// Runs the sections that are wanted, by `alone` or by `alone-NAME`.
+/// Runs the sections that are wanted.
 pub(crate) fn run(results: &mut Results, settings: &Settings) {
     for section in SECTIONS {
         if !settings.wants("alone") && !settings.wants(&format!("alone-{section}")) {
             continue;
         }
         println!("\nmake bench, {section}");
+        let begun = Instant::now();
         match measure(section, settings) {
             Ok((text, figures)) => {
                 println!("{text}");
@@ -34,6 +38,7 @@ pub(crate) fn run(results: &mut Results, settings: &Settings) {
                 });
             }
         }
+        println!("  ({section} took {:.0} s)", begun.elapsed().as_secs_f64());
     }
 }
 

@@ -5,7 +5,9 @@ use crate::crowd::Slice;
 use crate::results::{Case, Figures, Missing, Series, Workload};
 use crate::settings::Settings;
 use crate::site::{Site, Start};
+use crate::usage;
 use anyhow::{Result, anyhow};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,12 @@ const PATIENCE: usize = 2;
 
 /// A case that has taken so long gets no further round, so that the whole run stays within its time.
 const BUDGET: Duration = Duration::from_mins(8);
+
+/// How long others are given to come to rest, how long they are looked at for that, and the part of the time in which they may still run:
+/// runtimes have timers.
+const REST: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_millis(50);
+const CALM: f64 = 0.1;
 
 pub(crate) struct Arena<'a> {
     settings: &'a Settings,
@@ -62,7 +70,11 @@ impl<'a> Arena<'a> {
     ) {
         let sites: Vec<Site> = self.sites.iter().filter(|site| fits(site)).cloned().collect();
         let systems: Vec<String> = sites.iter().map(|site| site.name.to_owned()).collect();
-        self.turns(name, &systems, |at| turn(&sites[at]));
+        let all = self.sites.clone();
+        self.turns(name, &systems, |at| {
+            come_to_rest(&all);
+            turn(&sites[at])
+        });
     }
 
     /// The same for whoever is named.
@@ -83,17 +95,16 @@ impl<'a> Arena<'a> {
                 self.miss(&format!("everybody, {name}"), &error);
                 break;
             }
-            // Who is first changes, so that nobody always follows the same.
-            for place in 0..systems.len() {
-                let at = (place + round) % systems.len();
+            for at in order(round, systems.len()) {
                 if failures[at] >= PATIENCE {
                     series[at].runs.push(None);
                     continue;
                 }
+                let since = Instant::now();
                 match attempt(|| turn(at)) {
                     Ok(figures) => {
                         failures[at] = 0;
-                        print(&systems[at], &figures);
+                        print(&systems[at], &figures, since.elapsed());
                         series[at].runs.push(Some(figures));
                     }
                     Err(error) => {
@@ -114,7 +125,30 @@ impl<'a> Arena<'a> {
     }
 
     pub(crate) fn close(self) -> (Workload, Vec<Missing>) {
-        (Workload { name: self.workload.to_owned(), cases: self.cases }, self.missing)
+        (Workload { name: self.workload.to_owned(), run: None, cases: self.cases }, self.missing)
+    }
+}
+
+/// Who is first changes, and so does who follows whom: every other round goes backwards.
+fn order(round: usize, systems: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..systems).map(|place| (place + round) % systems).collect();
+    if round % 2 == 1 {
+        order.reverse();
+    }
+    order
+}
+
+/// Waits until nobody is busy any more with what its last turn has left behind, as one that takes long to let go of a thousand
+/// connections is: whoever comes next would share the core with it.
+fn come_to_rest(sites: &[Site]) {
+    let pids: BTreeSet<u32> = sites.iter().flat_map(Site::pids).collect();
+    let begun = Instant::now();
+    while begun.elapsed() < REST {
+        let (before, at) = (usage::cpu_us(&pids), Instant::now());
+        std::thread::sleep(LOOK);
+        if usage::cpu_us(&pids) - before < CALM * at.elapsed().as_secs_f64() * 1e6 {
+            break;
+        }
     }
 }
 
@@ -129,15 +163,39 @@ fn attempt<T>(turn: impl FnOnce() -> Result<T>) -> Result<T> {
     })
 }
 
-fn print(system: &str, figures: &Figures) {
+fn print(system: &str, figures: &Figures, time: Duration) {
     let figures: Vec<String> = figures.iter().map(|(name, value)| format!("{name} {value:.2}")).collect();
-    println!("    {system:<14} {}", figures.join("  "));
+    println!("    {system:<14} {}  ({:.1} s)", figures.join("  "), time.as_secs_f64());
 }
 
 /// What is kept of a slice.
 pub(crate) fn figures(slice: &Slice) -> Figures {
-    [("rate", slice.rate), ("cost", slice.cost), ("busy", slice.busy), ("own", slice.own)]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    named([("rate", slice.rate), ("cost", slice.cost), ("busy", slice.busy), ("own", slice.own)])
+}
+
+/// Figures by their names.
+pub(crate) fn named<const N: usize>(figures: [(&str, f64); N]) -> Figures {
+    figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::order;
+
+    #[test]
+    fn everybody_has_a_turn_and_nobody_always_follows_the_same() {
+        let rounds: Vec<Vec<usize>> = (0..5).map(|round| order(round, 4)).collect();
+        for round in &rounds {
+            let mut all = round.clone();
+            all.sort_unstable();
+            assert_eq!(all, [0, 1, 2, 3]);
+        }
+        let before_first: std::collections::BTreeSet<usize> = rounds
+            .concat()
+            .windows(2)
+            .filter(|pair| pair[1] == 0 && pair[0] != 0)
+            .map(|pair| pair[0])
+            .collect();
+        assert!(before_first.len() > 1, "{before_first:?}");
+    }
 }

@@ -1,8 +1,9 @@
 //! One call of a plugin, without any gateway: Weir's contract, a filter in Rust, an Extism plugin, one of Fluvio.
 
-use crate::arena::Arena;
+use crate::WEIR;
+use crate::arena::{Arena, named};
 use crate::process::{LOAD, made, peers};
-use crate::results::{Figures, Missing, Workload};
+use crate::results::{Missing, Workload};
 use crate::settings::Settings;
 use anyhow::{Context as _, Result, bail, ensure};
 use std::collections::BTreeMap;
@@ -12,112 +13,134 @@ use weir_tests::artifact;
 
 pub(crate) const NAME: &str = "calls";
 /// Cases, by the names that the programs print.
-const CASES: [(&str, &str); 3] = [("128", "128 B"), ("4096", "4 KiB"), ("64x128", "128 B, 64 in one call")];
-const SYSTEMS: [(&str, &str); 4] = [
-    (crate::WEIR, ""),
-    ("native Rust filter", "native_filter"),
-    ("Extism", "extism"),
-    ("fluvio-smartengine", "fluvio"),
+const CASES: [(&str, &str); 3] = [("128", "128 B"), ("4096", "4 KiB"), (TOGETHER, "128 B, 64 in one call")];
+const TOGETHER: &str = "64x128";
+
+const EXTISM_GUEST: &str = "native/extism-guest/wasm32-unknown-unknown/release/extism_guest.wasm";
+const FLUVIO_GUEST: &str = "native/fluvio-guest/wasm32-unknown-unknown/release/fluvio_guest.wasm";
+
+/// Who is called.
+struct Callee {
+    name: &'static str,
+    /// What the set-up calls it.
+    piece: &'static str,
+    /// What calls it; the bench of the plugin runtime where there is nothing.
+    program: Option<&'static str>,
+    guest: Option<&'static str>,
+    /// For each call, in milliseconds.
+    deadline: Option<&'static str>,
+    /// Whether it takes several messages in one call.
+    together: bool,
+}
+
+const CALLEES: [Callee; 5] = [
+    Callee { name: WEIR, piece: "", program: None, guest: None, deadline: None, together: true },
+    Callee {
+        name: "native Rust filter",
+        piece: "native_filter",
+        program: Some("native/native-filter/release/peer-native-filter"),
+        guest: None,
+        deadline: None,
+        together: false,
+    },
+    Callee {
+        name: "Extism",
+        piece: "extism",
+        program: Some("native/extism/release/peer-extism"),
+        guest: Some(EXTISM_GUEST),
+        deadline: None,
+        together: false,
+    },
+    Callee {
+        name: "Extism, with limits",
+        piece: "extism",
+        program: Some("native/extism/release/peer-extism"),
+        guest: Some(EXTISM_GUEST),
+        deadline: Some("50"),
+        together: false,
+    },
+    Callee {
+        name: "fluvio-smartengine",
+        piece: "fluvio",
+        program: Some("native/fluvio/release/peer-fluvio"),
+        guest: Some(FLUVIO_GUEST),
+        deadline: None,
+        together: true,
+    },
 ];
+
+/// Nanoseconds, by case.
+type Costs = BTreeMap<String, f64>;
 
 pub(crate) fn run(settings: &Settings) -> (Workload, Vec<Missing>) {
     let mut arena = Arena::empty(settings, NAME);
-    let systems: Vec<&(&str, &str)> = SYSTEMS.iter().filter(|(name, _)| settings.invites(name)).collect();
-    // Every program measures all of its cases at once: its turn is the first case's, the others take what it has found.
-    let mut found: BTreeMap<(usize, usize), BTreeMap<String, f64>> = BTreeMap::new();
-    let names: Vec<String> = systems.iter().map(|(name, _)| (*name).to_owned()).collect();
-    for (number, (case, title)) in CASES.iter().enumerate() {
-        let mut rounds = vec![0; systems.len()];
-        let names = names.clone();
-        // Only Weir and Fluvio take several messages at once.
-        let fits = |name: &str| number < 2 || name == crate::WEIR || name.starts_with("fluvio");
-        let here: Vec<usize> = (0..names.len()).filter(|at| fits(&names[*at])).collect();
-        let here_names: Vec<String> = here.iter().map(|at| names[*at].clone()).collect();
-        arena.turns(title, &here_names, |place| {
-            let at = here[place];
-            let round = rounds[at];
+    let callees: Vec<&Callee> = CALLEES.iter().filter(|callee| settings.invites(callee.name)).collect();
+    // A program measures all of its cases at once: its turn is the first case's, the others take what was found then.
+    let mut found: BTreeMap<(&str, usize), Costs> = BTreeMap::new();
+    for (case, title) in CASES {
+        let here: Vec<&&Callee> =
+            callees.iter().filter(|callee| callee.together || case != TOGETHER).collect();
+        let names: Vec<String> = here.iter().map(|callee| callee.name.to_owned()).collect();
+        let mut rounds = vec![0; here.len()];
+        arena.turns(title, &names, |at| {
+            let callee = here[at];
+            let turn = (callee.name, rounds[at]);
             rounds[at] += 1;
-            if number == 0 {
-                found.insert((at, round), measure(systems[at])?);
+            if case == CASES[0].0 {
+                found.insert(turn, callee.measure()?);
             }
-            let all = found.get(&(at, round)).context("it was not measured")?;
-            let cost = all.get(*case).with_context(|| format!("nothing was printed of {case}"))?;
-            Ok(Figures::from([("ns".to_owned(), *cost)]))
+            let costs = found.get(&turn).context("it was not measured")?;
+            let cost = costs.get(case).with_context(|| format!("nothing was printed of {case}"))?;
+            Ok(named([("ns", *cost)]))
         });
     }
     arena.close()
 }
 
-/// Nanoseconds by case.
-fn measure((name, piece): &(&str, &str)) -> Result<BTreeMap<String, f64>> {
-    let native = |program: &str, guest: Option<&str>| -> Result<BTreeMap<String, f64>> {
-        let program = made(
-            &format!("native/{piece}/release/{program}").replace("native_filter", "native-filter"),
-            piece,
-        )?;
-        let mut command = on_core(&program);
-        if let Some(guest) = guest {
-            command.arg(made(guest, piece)?);
+impl Callee {
+    fn measure(&self) -> Result<Costs> {
+        let Some(program) = self.program else { return weir() };
+        let mut command = on_core(&made(program, self.piece)?);
+        if let Some(guest) = self.guest {
+            command.arg(made(guest, self.piece)?);
         }
+        command.args(self.deadline).current_dir(peers());
         let text = said(&mut command)?;
-        Ok(text.lines().filter_map(|line| line.split_once('\t')).filter_map(entry).collect())
-    };
-    match *name {
-        crate::WEIR => weir(),
-        "native Rust filter" => native("peer-native-filter", None),
-        "Extism" => native(
-            "peer-extism",
-            Some("native/extism-guest/wasm32-unknown-unknown/release/extism_guest.wasm"),
-        ),
-        _ => native(
-            "peer-fluvio",
-            Some("native/fluvio-guest/wasm32-unknown-unknown/release/fluvio_guest.wasm"),
-        ),
+        let line = |line: &str| {
+            let (name, cost) = line.split_once('\t')?;
+            Some((name.to_owned(), cost.trim().parse().ok()?))
+        };
+        Ok(text.lines().filter_map(line).collect())
     }
 }
 
-fn entry((name, value): (&str, &str)) -> Option<(String, f64)> {
-    Some((name.to_owned(), value.trim().parse().ok()?))
+/// The bench of the plugin runtime, which `make bench` runs too.
+fn weir() -> Result<Costs> {
+    let calls = peers().join("calls");
+    ensure!(calls.is_file(), "the bench of calls is not there; run: make bench-peers");
+    parse(&said(on_core(&calls).args(["--bench", "passthrough"]).current_dir(artifact::root()))?)
 }
 
 fn on_core(program: &Path) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["-c", &LOAD.to_string()]).arg(program).current_dir(peers());
+    command.args(["-c", &LOAD.to_string()]).arg(program);
     command
 }
 
 fn said(command: &mut Command) -> Result<String> {
     let output = command.output()?;
     if !output.status.success() {
+        // The first lines say what, those below them where.
         let error = String::from_utf8_lossy(&output.stderr);
-        bail!("{}", error.lines().last().unwrap_or("it failed"));
+        let lines: Vec<&str> = error.lines().filter(|line| !line.trim().is_empty()).take(2).collect();
+        bail!("it failed: {}", lines.join(" "));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The bench of the plugin runtime, which `make bench` runs too.
-fn weir() -> Result<BTreeMap<String, f64>> {
-    let mut command = Command::new("taskset");
-    command
-        .args([
-            "-c",
-            &LOAD.to_string(),
-            "cargo",
-            "bench",
-            "--quiet",
-            "--package",
-            "weir-plugin",
-            "--bench",
-            "calls",
-        ])
-        .args(["--", "passthrough"])
-        .current_dir(artifact::root());
-    parse(&said(&mut command)?)
-}
-
 /// Names of its rows, to those of the cases.
-fn parse(text: &str) -> Result<BTreeMap<String, f64>> {
-    let mut found = BTreeMap::new();
+fn parse(text: &str) -> Result<Costs> {
+    let mut found = Costs::new();
     let mut of_passthrough = false;
     for line in text.lines() {
         // From behind: calls a second, best, median; and of several: ratio, together, alone.
@@ -130,7 +153,7 @@ fn parse(text: &str) -> Result<BTreeMap<String, f64>> {
         } else if line.contains("nanoseconds a message") {
             of_passthrough = line.starts_with("passthrough");
         } else if of_passthrough && line.starts_with("64 at once") {
-            found.extend(back(1).map(|cost| ("64x128".to_owned(), cost * 64.0)));
+            found.extend(back(1).map(|cost| (TOGETHER.to_owned(), cost * 64.0)));
         }
     }
     ensure!(!found.is_empty(), "the bench printed something else: {text}");

@@ -15,6 +15,9 @@ pub(crate) struct Bar {
     pub(crate) high: f64,
 }
 
+/// How many times ours a bar can be before it is cut: otherwise one that is slow would leave nothing to see of the others.
+const MOST: f64 = 4.0;
+
 const WIDTH: f64 = 760.0;
 const LEFT: f64 = 170.0;
 const RIGHT: f64 = 70.0;
@@ -26,19 +29,33 @@ const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#424a53}.t{font-we
     .w{fill:#1f6feb}.p{fill:#54aeff}.o{fill:#8c959f}.l{stroke:#1f2328;stroke-width:1.5}\
     @media(prefers-color-scheme:dark){text{fill:#c9d1d9}.l{stroke:#f0f6fc}}";
 
-/// The chart as a file.
+impl Group {
+    /// What the whole width stands for: the highest of all, but not so much that ours cannot be seen.
+    fn full(&self) -> f64 {
+        let highest = self.bars.iter().map(|bar| bar.high.max(bar.value)).fold(0.0, f64::max);
+        let ours = self.bars.iter().filter(|bar| bar.is_own()).map(|bar| bar.value).fold(0.0, f64::max);
+        if ours > 0.0 { highest.min(ours * MOST) } else { highest }
+    }
+}
+
+impl Bar {
+    fn is_own(&self) -> bool {
+        self.name.starts_with(crate::WEIR)
+    }
+
+    fn class(&self) -> &'static str {
+        match self.name.as_str() {
+            crate::WEIR => "w",
+            _ if self.is_own() => "p",
+            _ => "o",
+        }
+    }
+}
+
+/// The chart as a file. Each group has a scale of its own, or the smallest case would not be seen; a logarithmic chart has one for all.
 pub(crate) fn draw(title: &str, groups: &[Group], logarithmic: bool) -> String {
-    let highest = |group: &Group| group.bars.iter().map(|bar| bar.high.max(bar.value)).fold(0.0, f64::max);
-    let highest_of_all = groups.iter().map(highest).fold(0.0, f64::max);
-    let full = WIDTH - LEFT - RIGHT;
-    let scaled = |value: f64, highest: f64| {
-        let part = if logarithmic {
-            (value.max(1.0).log10() / highest_of_all.max(10.0).log10()).max(0.0)
-        } else {
-            value / highest.max(f64::MIN_POSITIVE)
-        };
-        (part * full).clamp(0.0, full)
-    };
+    let highest = groups.iter().flat_map(|group| &group.bars).map(|bar| bar.high.max(bar.value));
+    let decades = highest.fold(10.0, f64::max).log10();
     let rows: usize = groups.iter().map(|group| group.bars.len()).sum();
     let height = 28.0 + groups.len() as f64 * HEAD + rows as f64 * STEP + 8.0;
     let mut svg = format!(
@@ -50,32 +67,42 @@ pub(crate) fn draw(title: &str, groups: &[Group], logarithmic: bool) -> String {
     for group in groups {
         let _ = writeln!(svg, "<text class=\"g\" x=\"8\" y=\"{}\">{}</text>", y + 20.0, escape(&group.name));
         y += HEAD;
-        // A scale of its own, or the smallest case would not be seen.
-        let highest = highest(group);
-        let length = |value: f64| scaled(value, highest);
+        let full = group.full().max(f64::MIN_POSITIVE);
+        // A part of the width; more than all of it where it is cut.
+        let part = |value: f64| if logarithmic { value.max(1.0).log10() / decades } else { value / full };
         for bar in &group.bars {
-            let middle = y + BAR / 2.0;
-            let class = match bar.name.as_str() {
-                crate::WEIR => "w",
-                name if name.starts_with(crate::WEIR) => "p",
-                _ => "o",
-            };
-            let (low, high) = (LEFT + length(bar.low), LEFT + length(bar.high));
-            let (top, base) = (middle - 3.0, middle + 4.0);
-            let (at, length) = (LEFT - 8.0, length(bar.value));
-            let (behind, value) = (high.max(LEFT + length) + 6.0, number(bar.value));
-            let name = escape(&bar.name);
-            let _ = writeln!(
-                svg,
-                "<text x=\"{at}\" y=\"{base}\" text-anchor=\"end\">{name}</text>\
-                 <rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{length:.1}\" height=\"{BAR}\" rx=\"2\"/>\
-                 <path class=\"l\" fill=\"none\" d=\"M{low:.1} {middle:.1}H{high:.1}M{low:.1} {top:.1}v6M{high:.1} {top:.1}v6\"/>\
-                 <text x=\"{behind:.1}\" y=\"{base}\">{value}</text>"
-            );
+            row(&mut svg, bar, y, part);
             y += STEP;
         }
     }
     svg + "</svg>\n"
+}
+
+/// A bar with its name and its value. One that is cut ends in a point and has no whiskers.
+fn row(svg: &mut String, bar: &Bar, y: f64, part: impl Fn(f64) -> f64) {
+    let width = WIDTH - LEFT - RIGHT;
+    let at = |value: f64| LEFT + part(value).min(1.0) * width;
+    let (class, name, value) = (bar.class(), escape(&bar.name), number(bar.value));
+    let (middle, base, bottom) = (y + BAR / 2.0, y + BAR / 2.0 + 4.0, y + BAR);
+    let (label, end, mut behind) = (LEFT - 8.0, at(bar.value), at(bar.high.max(bar.value)) + 6.0);
+    let _ = write!(svg, "<text x=\"{label}\" y=\"{base}\" text-anchor=\"end\">{name}</text>");
+    if part(bar.value) > 1.0 {
+        let point = end + BAR / 2.0;
+        behind = point + 6.0;
+        let _ = write!(
+            svg,
+            "<path class=\"{class}\" d=\"M{LEFT} {y:.1}H{end:.1}L{point:.1} {middle:.1}L{end:.1} {bottom:.1}H{LEFT}z\"/>"
+        );
+    } else {
+        let (low, high, length, top) = (at(bar.low), at(bar.high), end - LEFT, middle - 3.0);
+        let tick = if part(bar.high) > 1.0 { String::new() } else { format!("M{high:.1} {top:.1}v6") };
+        let _ = write!(
+            svg,
+            "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{length:.1}\" height=\"{BAR}\" rx=\"2\"/>\
+             <path class=\"l\" fill=\"none\" d=\"M{low:.1} {middle:.1}H{high:.1}M{low:.1} {top:.1}v6{tick}\"/>"
+        );
+    }
+    let _ = writeln!(svg, "<text x=\"{behind:.1}\" y=\"{base}\">{value}</text>");
 }
 
 /// As many digits as say something.
@@ -127,5 +154,20 @@ mod tests {
                 assert!(width <= WIDTH - LEFT - RIGHT, "{width}");
             }
         }
+    }
+
+    #[test]
+    fn who_is_far_slower_than_we_is_cut() {
+        let bar = |name: &str, value: f64| Bar { name: name.into(), value, low: value, high: value * 1.5 };
+        let bars = vec![bar(crate::WEIR, 1.0), bar("as fast", 3.9), bar("slow", 100.0)];
+        let svg = draw("title", &[Group { name: "one".into(), bars }], false);
+        let full = WIDTH - LEFT - RIGHT;
+        assert!(
+            svg.contains(&format!("width=\"{:.1}\"", full / MOST)),
+            "ours is a fourth of the width: {svg}"
+        );
+        let pointed = svg.lines().find(|line| line.contains("slow")).unwrap();
+        assert!(pointed.contains(">100<") && !pointed.contains("<rect"), "{pointed}");
+        assert_eq!(svg.matches("<rect").count(), 2);
     }
 }

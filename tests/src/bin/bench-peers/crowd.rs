@@ -113,8 +113,7 @@ impl Crowd {
     ) -> Result<Self> {
         let poll = Poll::new()?;
         let mut peers = Vec::new();
-        for number in 0..count {
-            let stream = dialect.connect(number).with_context(|| format!("connection {number}"))?;
+        for (number, stream) in dialect.connect(0..count)?.into_iter().enumerate() {
             stream.set_nonblocking(true)?;
             let mut stream = TcpStream::from_std(stream);
             poll.registry().register(&mut stream, Token(number), Interest::READABLE)?;

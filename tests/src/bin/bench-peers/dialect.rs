@@ -1,8 +1,9 @@
 //! How a server is spoken to: how a connection begins, and what a message is on the wire.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ pub(crate) const MARK: &[u8; 4] = b"#m~:";
 
 /// For each step of a beginning.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So many connections begin together: far fewer than wait in any server's backlog.
+const TOGETHER: usize = 64;
 
 type Bytes = Rc<dyn Fn(usize) -> Vec<u8>>;
 type Frame = Rc<dyn Fn(usize, &[u8]) -> Vec<u8>>;
@@ -19,8 +22,8 @@ type Frame = Rc<dyn Fn(usize, &[u8]) -> Vec<u8>>;
 #[derive(Clone)]
 pub(crate) struct Dialect {
     pub(crate) address: SocketAddr,
-    /// The path of the upgrade, where it is WebSocket, and what more is asked for.
-    upgrade: Option<(&'static str, &'static str)>,
+    /// The path of the upgrade, where it is WebSocket.
+    upgrade: Option<&'static str>,
     /// What a connection says first, by its number.
     hello: Bytes,
     /// The connection is ready when it has heard this.
@@ -32,7 +35,7 @@ pub(crate) struct Dialect {
 }
 
 impl Dialect {
-    fn new(address: SocketAddr, upgrade: Option<(&'static str, &'static str)>, frame: Frame) -> Self {
+    fn new(address: SocketAddr, upgrade: Option<&'static str>, frame: Frame) -> Self {
         Self { address, upgrade, hello: Rc::new(|_| Vec::new()), ready: b"", frame, bench: Vec::new() }
     }
 
@@ -40,7 +43,7 @@ impl Dialect {
     pub(crate) fn websocket(address: SocketAddr, path: &'static str) -> Self {
         Self {
             bench: vec![format!("ws://{address}{path}")],
-            ..Self::new(address, Some((path, "")), Rc::new(|_, payload| masked(0x82, payload)))
+            ..Self::new(address, Some(path), Rc::new(|_, payload| masked(0x82, payload)))
         }
     }
 
@@ -107,7 +110,7 @@ impl Dialect {
                 .as_bytes(),
             )
         };
-        Self { hello: Rc::new(hello), ready: b"PONG", ..Self::new(address, Some(("/", "")), Rc::new(frame)) }
+        Self { hello: Rc::new(hello), ready: b"PONG", ..Self::new(address, Some("/"), Rc::new(frame)) }
     }
 
     /// MQTT 3.1.1: connects and subscribes, and says nothing more.
@@ -138,7 +141,7 @@ impl Dialect {
             ready: b"subscription_succeeded",
             ..Self::new(
                 address,
-                Some(("/app/bench-key?protocol=7&client=bench&version=1", "")),
+                Some("/app/bench-key?protocol=7&client=bench&version=1"),
                 Rc::new(|_, payload| masked(0x81, payload)),
             )
         }
@@ -149,7 +152,7 @@ impl Dialect {
         Self {
             hello: Rc::new(|_| masked(0x81, b"hello")),
             ready: b"welcome",
-            ..Self::new(address, Some(("/", "")), Rc::new(|_, payload| masked(0x81, payload)))
+            ..Self::new(address, Some("/"), Rc::new(|_, payload| masked(0x81, payload)))
         }
     }
 
@@ -179,9 +182,28 @@ impl Dialect {
         (self.frame)(number, payload)
     }
 
-    /// Connects, and waits until the connection is ready. Every 8,000 connections come from another address of loopback, which
-    /// has ports enough.
-    pub(crate) fn connect(&self, number: usize) -> Result<TcpStream> {
+    /// Connects those of these numbers, and waits until they are ready. Some are under way together, or each would wait for a server that
+    /// has just gone to sleep.
+    pub(crate) fn connect(&self, numbers: Range<usize>) -> Result<Vec<TcpStream>> {
+        let mut all = Vec::with_capacity(numbers.len());
+        for begin in numbers.clone().step_by(TOGETHER) {
+            let numbers = begin..numbers.end.min(begin + TOGETHER);
+            let mut opening = numbers
+                .map(|number| self.begin(number).with_context(|| format!("connection {number}")))
+                .collect::<Result<Vec<_>>>()?;
+            for one in &mut opening {
+                self.say_hello(one).with_context(|| format!("connection {}", one.number))?;
+            }
+            for mut one in opening {
+                one.hear(self.ready).with_context(|| format!("connection {}", one.number))?;
+                all.push(one.stream);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Every 8,000 connections come from another address of loopback, which has ports enough.
+    fn begin(&self, number: usize) -> Result<Opening> {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
         if number >= 8_000 {
             socket.set_reuse_address(true)?;
@@ -192,38 +214,54 @@ impl Dialect {
         let mut stream = TcpStream::from(socket);
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let mut heard = Vec::new();
-        if let Some((path, more)) = self.upgrade {
-            write!(
-                stream,
+        if let Some(path) = self.upgrade {
+            // In one write.
+            let request = format!(
                 "GET {path} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n",
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
                 self.address
-            )?;
-            hear(&mut stream, &mut heard, b"\r\n\r\n")?;
-            ensure!(heard.starts_with(b"HTTP/1.1 101"), "refused: {}", String::from_utf8_lossy(&heard));
+            );
+            stream.write_all(request.as_bytes())?;
         }
-        stream.write_all(&(self.hello)(number))?;
-        hear(&mut stream, &mut heard, self.ready)?;
-        Ok(stream)
+        Ok(Opening { number, stream, heard: Vec::new() })
+    }
+
+    fn say_hello(&self, one: &mut Opening) -> Result<()> {
+        if self.upgrade.is_some() {
+            one.hear(b"\r\n\r\n")?;
+            let heard = &one.heard;
+            ensure!(heard.starts_with(b"HTTP/1.1 101"), "refused: {}", String::from_utf8_lossy(heard));
+        }
+        Ok(one.stream.write_all(&(self.hello)(one.number))?)
     }
 }
 
-/// Reads until these bytes were there.
-fn hear(stream: &mut TcpStream, heard: &mut Vec<u8>, awaited: &[u8]) -> Result<()> {
-    let mut part = [0; 2048];
-    while !awaited.is_empty() && memchr::memmem::find(heard, awaited).is_none() {
-        match stream.read(&mut part) {
-            Ok(0) => bail!("the server ended a connection; it said: {}", String::from_utf8_lossy(heard)),
-            Ok(length) => heard.extend(&part[..length]),
-            Err(error) => bail!(
-                "waited for {:?}: {error}; the server said: {}",
-                String::from_utf8_lossy(awaited),
-                String::from_utf8_lossy(heard)
-            ),
+/// A connection that is not ready yet.
+struct Opening {
+    number: usize,
+    stream: TcpStream,
+    heard: Vec<u8>,
+}
+
+impl Opening {
+    /// Reads until these bytes were there.
+    fn hear(&mut self, awaited: &[u8]) -> Result<()> {
+        let mut part = [0; 2048];
+        while !awaited.is_empty() && memchr::memmem::find(&self.heard, awaited).is_none() {
+            match self.stream.read(&mut part) {
+                Ok(0) => {
+                    bail!("the server ended a connection; it said: {}", String::from_utf8_lossy(&self.heard))
+                }
+                Ok(length) => self.heard.extend(&part[..length]),
+                Err(error) => bail!(
+                    "waited for {:?}: {error}; the server said: {}",
+                    String::from_utf8_lossy(awaited),
+                    String::from_utf8_lossy(&self.heard)
+                ),
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// RFC 6455, section 5.2: a final frame of a client.

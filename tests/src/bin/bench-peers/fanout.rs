@@ -4,9 +4,10 @@ use crate::arena::{Arena, figures};
 use crate::crowd::{Clocks, Crowd, Slice};
 use crate::dialect::payload;
 use crate::results::{Missing, Workload};
+use crate::servers::{self, PUSHPIN};
 use crate::settings::Settings;
 use crate::site::{Site, Start};
-use crate::{WEIR, servers, weir};
+use crate::{WEIR, weir};
 use anyhow::{Context as _, Result, ensure};
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,6 @@ pub(crate) const MEMBERS: usize = 1_000;
 /// Bytes of a message, and how many are published in one write.
 const CASES: [(&str, usize, usize); 3] =
     [("64 B × 1", 64, 1), ("64 B × 16", 64, 16), ("1,024 B × 1", 1_024, 1)];
-/// It takes many seconds to let all members in, so it has a turn in the first case only.
-const SLOW: &str = "pushpin";
 /// Bursts under way, so that neither side waits for the other at the end of each.
 const UNDER_WAY: u64 = 3;
 /// Deliveries that do not come.
@@ -29,13 +28,16 @@ pub(crate) fn run(settings: &Settings) -> (Workload, Vec<Missing>) {
         ("Node ws", Box::new(servers::ws)),
         ("nats-server", Box::new(servers::nats)),
         ("sockudo", Box::new(servers::sockudo)),
-        ("pushpin", Box::new(servers::pushpin)),
+        (PUSHPIN, Box::new(servers::pushpin)),
     ];
     let mut arena = Arena::open(settings, NAME, starts);
     for (name, bytes, burst) in CASES {
         arena.case(
             name,
-            |site| site.group.is_some() && (site.name != SLOW || name == CASES[0].0),
+            |site| {
+                site.group.is_some() && // It takes many seconds to let all members in.
+            (site.name != PUSHPIN || name == CASES[0].0)
+            },
             |site| Ok(figures(&publish(site, settings, bytes, burst)?)),
         );
     }

@@ -1,12 +1,13 @@
 //! Sessions that say nothing: memory by slope.
 
-use crate::arena::Arena;
+use crate::arena::{Arena, named};
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, payload};
 use crate::results::{Figures, Missing, Workload};
+use crate::servers::{self, PUSHPIN};
 use crate::settings::Settings;
 use crate::site::{Site, Start};
-use crate::{WEIR, servers, usage, weir};
+use crate::{WEIR, usage, weir};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -19,8 +20,8 @@ pub(crate) const MANY: usize = 18_000;
 const SLOW: (usize, usize) = (200, 2_000);
 /// Weir's allocator gives back what it no longer needs within ten seconds, when it is asked for something.
 const DECAY: Duration = Duration::from_secs(11);
-/// Others get so long.
-const SETTLE: Duration = Duration::from_millis(1_500);
+/// Others get so long: bun has a fifth more after half of it, and no less after five times as long.
+const SETTLE: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(settings: &Settings) -> (Workload, Vec<Missing>) {
     let starts: Vec<Start<'_>> = vec![
@@ -29,7 +30,7 @@ pub(crate) fn run(settings: &Settings) -> (Workload, Vec<Missing>) {
         ("Node ws", Box::new(servers::ws)),
         ("nats-server", Box::new(servers::nats)),
         ("sockudo", Box::new(servers::sockudo)),
-        ("pushpin", Box::new(servers::pushpin)),
+        (PUSHPIN, Box::new(servers::pushpin)),
         ("mosquitto", Box::new(servers::mosquitto)),
     ];
     let mut arena = Arena::empty(settings, NAME);
@@ -48,7 +49,7 @@ pub(crate) fn run(settings: &Settings) -> (Workload, Vec<Missing>) {
 fn measure(site: &Site) -> Result<Figures> {
     let dialect = site.idle.as_ref().context("a way to be idle")?;
     let mut idle = Vec::new();
-    let (from, to) = if site.name == "pushpin" { SLOW } else { (FEW, MANY) };
+    let (from, to) = if site.name == PUSHPIN { SLOW } else { (FEW, MANY) };
     let few = settled(site, dialect, &mut idle, from)?;
     let many = settled(site, dialect, &mut idle, to)?;
     for stream in idle.iter().step_by(997) {
@@ -57,16 +58,12 @@ fn measure(site: &Site) -> Result<Figures> {
         let ended = matches!(std::io::Read::read(&mut &*stream, &mut byte), Ok(0));
         ensure!(!ended, "the server ended sessions");
     }
-    Ok([("bytes", (many - few) / (to - from) as f64), ("mib", many / f64::from(1 << 20))]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into())
+    Ok(named([("bytes", (many - few) / (to - from) as f64), ("mib", many / f64::from(1 << 20))]))
 }
 
 /// Memory with so many.
 fn settled(site: &Site, dialect: &Dialect, idle: &mut Vec<TcpStream>, count: usize) -> Result<f64> {
-    while idle.len() < count {
-        idle.push(dialect.connect(idle.len()).with_context(|| format!("after {} sessions", idle.len()))?);
-    }
+    idle.extend(dialect.connect(idle.len()..count)?);
     let pids = site.pids();
     if let (true, Some(talk)) = (site.name == WEIR, &site.talk) {
         Crowd::connect(talk, 10, 1, &payload(64))?.exchange(Duration::ZERO, DECAY, &pids)?;

@@ -3,7 +3,7 @@
 //!
 //! `bench-peers` measures and writes `docs/performance.json`, `docs/performance.md` and the charts beside it. `bench-peers page` writes
 //! the page and the charts again from the figures that are there. `PAIRS`, `SLICE_MS`, `ONLY` (kinds of work) and `PEERS` make a quick
-//! look of it; what is not measured anew stays as it was. `OUT` names another directory than `docs`.
+//! look of it; what is not measured anew stays as it was, and the page says when that was. `OUT` names another directory than `docs`.
 
 mod alone;
 mod arena;
@@ -29,6 +29,7 @@ mod service;
 mod settings;
 mod site;
 mod spread;
+mod systems;
 mod tables;
 mod talk;
 mod usage;
@@ -38,7 +39,7 @@ mod works;
 
 use anyhow::{Context as _, Result};
 use proxies::Services;
-use results::Results;
+use results::{Missing, Results, Run, Workload};
 use settings::Settings;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -51,9 +52,9 @@ pub(crate) const WEIR_PLUGIN: &str = "Weir + plugin";
 fn main() -> Result<()> {
     let out = std::env::var_os("OUT").map_or_else(|| artifact::root().join("docs"), PathBuf::from);
     let file = out.join("performance.json");
-    let mut results = Results::read(&file).unwrap_or_default();
+    let mut results = if file.exists() { Results::read(&file)? } else { Results::default() };
     if std::env::args().nth(1).as_deref() != Some("page") {
-        measure(&mut results, &Settings::read(), &file)?;
+        measure(&mut results, &Settings::read()?, &file)?;
     }
     page::write(&results, &out)?;
     println!("\n{}, {}", out.join("performance.md").display(), file.display());
@@ -64,8 +65,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A kind of work, by its name.
-type Work<'a> = (&'static str, Box<dyn Fn() -> (results::Workload, Vec<results::Missing>) + 'a>);
+/// A kind of work, by its name; it may build on what was found before it.
+type Work<'a> = (&'static str, Box<dyn Fn(&Results) -> (Workload, Vec<Missing>) + 'a>);
 
 fn measure(results: &mut Results, settings: &Settings, file: &std::path::Path) -> Result<()> {
     let begun = Instant::now();
@@ -75,44 +76,44 @@ fn measure(results: &mut Results, settings: &Settings, file: &std::path::Path) -
     let other = service::start().context("a service")?;
     // The service of WebSocket behind the proxies.
     let web = servers::bun_on(process::LOAD, "bun-service");
+    if let Err(error) = &web {
+        println!("there is no WebSocket behind the proxies: {error:#}");
+    }
     let services =
         Services { bytes, other, web: ([127, 0, 0, 1], web.as_ref().map_or(0, |(_, port)| *port)).into() };
     results.machine = machine();
-    results.date = said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]);
+    results.run = Run {
+        date: said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
+        pairs: settings.pairs,
+        slice_ms: settings.slice.as_millis() as u64,
+    };
     results.versions = versions::all();
     println!("{}", results.machine);
     for (system, version) in &results.versions {
         println!("  {system}: {version}");
     }
-    let works: [Work<'_>; 8] = [
-        (echo::NAME, Box::new(|| echo::run(settings))),
-        (fanout::NAME, Box::new(|| fanout::run(settings))),
-        (idle::NAME, Box::new(|| idle::run(settings))),
-        (proxy::BYTES_NAME, Box::new(|| proxy::bytes(settings, services))),
-        (proxy::WEB_NAME, Box::new(|| proxy::web(settings, services))),
-        (scripting::NAME, Box::new(|| scripting::run(settings, services))),
-        (calls::NAME, Box::new(|| calls::run(settings))),
-        (reload::NAME, Box::new(|| reload::run(settings, services))),
+    let works: [Work<'_>; 9] = [
+        (echo::NAME, Box::new(|_| echo::run(settings))),
+        (latency::NAME, Box::new(|results| latency::run(settings, results))),
+        (fanout::NAME, Box::new(|_| fanout::run(settings))),
+        (proxy::BYTES_NAME, Box::new(|_| proxy::bytes(settings, services))),
+        (proxy::WEB_NAME, Box::new(|_| proxy::web(settings, services))),
+        (scripting::NAME, Box::new(|_| scripting::run(settings, services))),
+        (idle::NAME, Box::new(|_| idle::run(settings))),
+        (calls::NAME, Box::new(|_| calls::run(settings))),
+        (reload::NAME, Box::new(|_| reload::run(settings, services))),
     ];
     for (name, work) in works {
         if settings.wants(name) {
-            let at = Instant::now();
-            let (workload, missing) = work();
+            let begun = Instant::now();
+            let (workload, missing) = work(results);
             results.renew(workload, missing);
-            println!("  ({name} took {:.0} s)", at.elapsed().as_secs_f64());
+            println!("  ({name} took {:.0} s)", begun.elapsed().as_secs_f64());
             // What is there is kept, whatever comes.
             results.write(file)?;
         }
     }
-    if settings.wants(latency::NAME) {
-        // Its rates come from the echo.
-        let (workload, missing) = latency::run(settings, results);
-        results.renew(workload, missing);
-        results.write(file)?;
-    }
     alone::run(results, settings);
-    results.pairs = settings.pairs;
-    results.slice_ms = settings.slice.as_millis() as u64;
     results.minutes = begun.elapsed().as_secs_f64() / 60.0;
     results.write(file)
 }

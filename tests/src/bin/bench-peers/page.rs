@@ -4,8 +4,10 @@ use crate::alone;
 use crate::bars;
 use crate::chart;
 use crate::results::Results;
+use crate::settings::WARM_UP;
+use crate::systems;
 use crate::tables;
-use crate::works::{ALL, DIFFERENCES};
+use crate::works::ALL;
 use anyhow::{Context as _, Result};
 use std::fmt::Write as _;
 use std::fs;
@@ -41,6 +43,13 @@ pub(crate) fn render(results: &Results, tuning: bool) -> String {
     for work in &ALL {
         let Some(workload) = results.workload(work.name) else { continue };
         let _ = write!(text, "\n## {}\n\n{}\n", work.title, work.about);
+        if let Some(run) = workload.run.as_ref().filter(|run| **run != results.run) {
+            let _ = write!(
+                text,
+                "\n*Of an earlier run: {}, {} rounds of {} ms.*\n",
+                run.date, run.pairs, run.slice_ms
+            );
+        }
         if workload.cases.iter().any(|case| !case.series.is_empty()) {
             let _ = write!(text, "\n![{}](performance/{})\n", work.chart, file(work.name));
         }
@@ -57,21 +66,29 @@ pub(crate) fn render(results: &Results, tuning: bool) -> String {
 }
 
 fn head(text: &mut String, results: &Results) {
+    let run = &results.run;
     let _ = write!(
         text,
         "<!-- Made by `make bench-peers` of performance.json. What is changed here by hand is lost. -->\n\
          # Performance\n\n\
          What was measured, on what, against whom, and where it falls short. `make bench-peers` measures all of it again and writes this \
          page.\n\n\
-         **Machine and settings.** {}. {}; {} rounds, {} ms of each turn measured after 300 ms of warm-up, {:.0} minutes in all. Every \
+         **Machine and settings.** {}. {}; {} rounds, {} ms of each turn measured after {} ms of warm-up, {:.0} minutes in all. Every \
          gateway and server stands on the first core, the load and the services behind proxies on the second; one worker, one thread or \
-         `GOMAXPROCS=1`. `TCP_NODELAY` everywhere, no TLS, no compression, no pings, no access log.\n\n\
-         **Reading it.** Systems take turns, round by round, and who is first changes. A ratio is the median of the ratios of the same \
-         round, with the lowest and highest in brackets. *Against Weir* is theirs divided by ours: **above 1 Weir is ahead**, and what is \
-         below 1 is in bold. CPU time is that of the server with all of its processes. It is what is compared, because \
-         throughput says little where the load is the limit: there *server busy* is below 1. In charts each case has a scale of its own, and \
-         whiskers show the lowest and the highest.\n",
-        results.machine, results.date, results.pairs, results.slice_ms, results.minutes
+         `GOMAXPROCS=1`. `TCP_NODELAY` everywhere, no TLS, no compression, no pings, no access log. What sends back what it is sent is \
+         loaded by [`weir bench`](bench.md), everything else by a load of the comparison's own. [Who took part](#who-took-part) has \
+         versions and settings.\n\n\
+         **Reading it.** Systems take turns, round by round, in changing order, and a turn begins when what others left to do is done. A \
+         ratio is the median of the ratios of the same round, with the lowest and highest in brackets. *Against Weir* is theirs divided \
+         by ours: **above 1 Weir is ahead**, and what is below 1 is in bold. CPU time is that of the server with all of its processes. It is what is compared, because \
+         throughput says little where the load is the limit: there *server busy* is below 1. In charts each case has a scale of its own, \
+         whiskers show the lowest and the highest, and bars with a point are cut: they are more than four times as long as Weir's.\n",
+        results.machine,
+        run.date,
+        run.pairs,
+        run.slice_ms,
+        WARM_UP.as_millis(),
+        results.minutes
     );
 }
 
@@ -119,11 +136,12 @@ fn speed(text: &mut String, results: &Results) {
 
 fn who(text: &mut String, results: &Results) {
     text.push_str(
-        "\n## Who took part\n\n| system | version | what it does that Weir does not |\n| --- | --- | --- |\n",
+        "\n## Who took part\n\n| system | version | settings | what it does that Weir does not |\n| --- | --- | --- | --- |\n",
     );
-    for (system, version) in &results.versions {
-        let difference = DIFFERENCES.iter().find(|(name, _)| name == system).map_or("", |(_, text)| *text);
-        let _ = writeln!(text, "| {system} | {} | {difference} |", version.replace('|', " "));
+    for (name, version) in &results.versions {
+        let (settings, difference) =
+            systems::of(name).map_or(("", ""), |system| (system.settings, system.difference));
+        let _ = writeln!(text, "| {name} | {} | {settings} | {difference} |", version.replace('|', " "));
     }
     text.push_str(
         "\nTheir configurations and scripts are in [tests/bench-peers](../tests/bench-peers). What Weir does and most of them do not: every \
@@ -157,7 +175,7 @@ fn weir_alone(text: &mut String, results: &Results) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::{Case, Figures, Missing, Series, Workload};
+    use crate::results::{Case, Figures, Missing, Run, Series, Workload};
 
     fn results() -> Results {
         let series = |system: &str, cost: f64| Series {
@@ -182,9 +200,10 @@ mod tests {
         };
         Results {
             machine: "a machine".into(),
-            pairs: 5,
+            run: Run { date: "today".into(), pairs: 5, slice_ms: 1_000 },
             workloads: vec![Workload {
                 name: crate::echo::NAME.into(),
+                run: None,
                 cases: crate::echo::CASES.map(|(name, ..)| case(name)).into(),
             }],
             missing: vec![Missing {
@@ -208,6 +227,17 @@ mod tests {
         );
         assert!(!page[losses..bars].contains("nats-server"), "who is behind is no loss");
         assert!(page.contains("- sockudo (fan-out): `it does not build`"), "{page}");
+    }
+
+    #[test]
+    fn what_is_of_another_run_says_so() {
+        let mut results = results();
+        assert!(!render(&results, false).contains("Of an earlier run"));
+        let echo = results.workloads.remove(0);
+        results.renew(echo, Vec::new());
+        assert!(!render(&results, false).contains("Of an earlier run"));
+        results.run.date = "tomorrow".into();
+        assert!(render(&results, false).contains("*Of an earlier run: today, 5 rounds of 1000 ms.*"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A change of configuration, or of a plugin, while 100 connections talk: the longest silence, and who was closed.
 
-use crate::arena::Arena;
+use crate::arena::{Arena, named};
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, payload};
 use crate::process::{Process, SERVED, configure, directory, free_port, program};
@@ -65,15 +65,13 @@ fn measure(mut target: Target) -> Result<Figures> {
         Ok(())
     })?;
     let refused = comers.end();
-    Ok([
+    Ok(named([
         ("gap", crowd.gap().as_secs_f64() * 1e3),
         ("calm", before.as_secs_f64() * 1e3),
         ("closed", crowd.closed() as f64),
         ("refused", refused as f64),
         ("kept", slice.rate / calm.rate),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into())
+    ]))
 }
 
 /// Somebody new every 5 milliseconds, who counts how often nobody took it.

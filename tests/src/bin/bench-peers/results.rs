@@ -10,10 +10,9 @@ use std::path::Path;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Results {
     pub(crate) machine: String,
-    /// As `date` says it, UTC.
-    pub(crate) date: String,
-    pub(crate) pairs: usize,
-    pub(crate) slice_ms: u64,
+    /// The last one.
+    #[serde(flatten)]
+    pub(crate) run: Run,
     /// Of the whole run.
     pub(crate) minutes: f64,
     /// By system: its version.
@@ -33,7 +32,19 @@ pub(crate) struct Results {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Workload {
     pub(crate) name: String,
+    /// When, and how: a run may renew some kinds of work and leave others as they were.
+    #[serde(default)]
+    pub(crate) run: Option<Run>,
     pub(crate) cases: Vec<Case>,
+}
+
+/// The run in which something was measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Run {
+    /// As `date` says it, UTC.
+    pub(crate) date: String,
+    pub(crate) pairs: usize,
+    pub(crate) slice_ms: u64,
 }
 
 /// One size of it.
@@ -75,8 +86,9 @@ impl Results {
         self.workloads.iter().find(|workload| workload.name == name)
     }
 
-    /// A workload measured anew takes the place of the old one, and what was missing from it is said anew.
-    pub(crate) fn renew(&mut self, workload: Workload, missing: Vec<Missing>) {
+    /// A workload measured anew in this run takes the place of the old one, and what was missing from it is said anew.
+    pub(crate) fn renew(&mut self, mut workload: Workload, missing: Vec<Missing>) {
+        workload.run = Some(self.run.clone());
         self.missing.retain(|one| one.workload != workload.name);
         self.missing.extend(missing);
         match self.workloads.iter_mut().find(|old| old.name == workload.name) {

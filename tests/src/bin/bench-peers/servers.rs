@@ -13,6 +13,9 @@ fn script(name: &str) -> String {
     sources().join("scripts").join(name).display().to_string()
 }
 
+/// It takes milliseconds to let somebody in, so it has a smaller part where there are many.
+pub(crate) const PUSHPIN: &str = "pushpin";
+
 /// The one that npm has.
 pub(crate) fn bun_program() -> Result<PathBuf> {
     made("node/node_modules/bun/bin/bun.exe", "npm_peers")
@@ -119,8 +122,8 @@ pub(crate) fn sockudo() -> Result<Vec<Site>> {
 
 /// Publishes by its port of `ZeroMQ`, because its HTTP port takes one request a connection; the service behind it subscribes who comes.
 pub(crate) fn pushpin() -> Result<Vec<Site>> {
-    let pushpin = program("pushpin")?;
-    let dir = directory("pushpin")?;
+    let pushpin = program(PUSHPIN)?;
+    let dir = directory(PUSHPIN)?;
     for sub in ["run", "log", "lib"] {
         fs::create_dir_all(dir.join(sub))?;
     }
@@ -159,7 +162,7 @@ pub(crate) fn pushpin() -> Result<Vec<Site>> {
         format!("J{item}")
     });
     Ok(vec![
-        Site::new("pushpin", Rc::new(Running::Peer(process, vec![origin])))
+        Site::new(PUSHPIN, Rc::new(Running::Peer(process, vec![origin])))
             .group(publish, Dialect::pushpin_member(address))
             .idle(Dialect::pushpin_member(address)),
     ])

@@ -48,12 +48,17 @@ impl Site {
         self
     }
 
-    /// The processes that are measured.
-    pub(crate) fn pids(&self) -> BTreeSet<u32> {
+    /// The process that was started.
+    pub(crate) fn pid(&self) -> u32 {
         match &*self.running {
-            Running::Weir(gateway) => BTreeSet::from([gateway.pid()]),
-            Running::Peer(process, _) => usage::tree(process.pid()),
+            Running::Weir(gateway) => gateway.pid(),
+            Running::Peer(process, _) => process.pid(),
         }
+    }
+
+    /// The processes that are measured: with all that it has started.
+    pub(crate) fn pids(&self) -> BTreeSet<u32> {
+        usage::tree(self.pid())
     }
 }
 

@@ -1,6 +1,6 @@
 //! A turn of a system that sends back what it is sent.
 
-use crate::arena::figures;
+use crate::arena::{figures, named};
 use crate::crowd::Crowd;
 use crate::dialect::payload;
 use crate::generator::{self, Pace};
@@ -25,11 +25,10 @@ pub(crate) fn turn(site: &Site, settings: &Settings, connections: usize, depth: 
 }
 
 fn by_weir_bench(site: &Site, settings: &Settings, connections: usize, depth: usize) -> Result<Figures> {
-    let found =
-        generator::run(site, connections, Pace::InFlight(depth), BYTES, settings.warm_up, settings.slice)?;
-    let rate = found["throughput"].as_f64().context("no throughput")?;
-    let cost = found["server"]["cpu_us_per_message"].as_f64().context("no CPU time of the server")?;
-    ensure!(rate > 0.0, "nothing came back: {}", found["errors"]);
-    let named = [("rate", rate), ("cost", cost), ("busy", rate * cost / 1e6)];
-    Ok(named.map(|(name, value)| (name.to_owned(), value)).into())
+    let found = generator::run(site, settings, connections, Pace::InFlight(depth), BYTES, settings.slice)?;
+    let rate = found.figure("/throughput")?;
+    ensure!(rate > 0.0, "nothing came back");
+    let cost = found.figure("/server/cpu_us_per_message")?;
+    let own = found.figure("/generator/busy")?;
+    Ok(named([("rate", rate), ("cost", cost), ("busy", rate * cost / 1e6), ("own", own)]))
 }

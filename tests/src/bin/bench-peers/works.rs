@@ -1,6 +1,6 @@
-//! What the page says of each kind of work: in what it is compared, and what has to be known.
+//! The kinds of work, and what the page says of each: in what it is compared, and what has to be known.
 
-use crate::{calls, echo, fanout, idle, latency, proxy, reload, scripting};
+use crate::{alone, calls, echo, fanout, idle, latency, proxy, reload, scripting};
 
 /// One kind of work, for the page.
 pub(crate) struct Work {
@@ -20,6 +20,8 @@ pub(crate) struct Work {
 const RATE: (&str, &str, usize) = ("rate", "messages a second", 0);
 const COST: (&str, &str, usize) = ("cost", "µs a message", 2);
 const BUSY: (&str, &str, usize) = ("busy", "server busy", 2);
+/// Where the server is not busy and this is near to 1, the load was the limit.
+const LOAD: (&str, &str, usize) = ("own", "load busy", 2);
 
 pub(crate) const ALL: [Work; 9] = [
     Work {
@@ -28,10 +30,10 @@ pub(crate) const ALL: [Work; 9] = [
         figure: "cost",
         chart: "CPU time of the server a message, µs",
         logarithmic: false,
-        columns: &[RATE, COST, BUSY],
+        columns: &[RATE, COST, BUSY, LOAD],
         about: "64 bytes come back to who sent them; a case is connections × messages in flight on each. Weir's plugin is \
                 `passthrough`, which is called twice: in and out. nats-server has no echo: each connection publishes to a subject that \
-                it alone has subscribed to, which is as near as it comes.",
+                it alone has subscribed to, which is as near as it comes. sockudo and pushpin have nothing that is near.",
     },
     Work {
         name: fanout::NAME,
@@ -39,10 +41,11 @@ pub(crate) const ALL: [Work; 9] = [
         figure: "cost",
         chart: "CPU time of the server a delivery, µs",
         logarithmic: false,
-        columns: &[("rate", "deliveries a second", 0), ("cost", "µs a delivery", 2), BUSY],
+        columns: &[("rate", "deliveries a second", 0), ("cost", "µs a delivery", 2), BUSY, LOAD],
         about: "One connection publishes, 1,000 receive, over WebSocket; a case is bytes × messages published in one write, and three such \
                 writes are under way. With the plugin Weir calls it for what is published and for each delivery. sockudo is published to \
-                by signed HTTP requests and pushpin by ZeroMQ, as their services do; what that costs them is theirs. pushpin, which takes long to let members in, has the first case only.",
+                by signed HTTP requests and pushpin by ZeroMQ, as their services do; what that costs them is theirs. pushpin, which \
+                takes long to let members in, has the first case only.",
     },
     Work {
         name: idle::NAME,
@@ -53,7 +56,8 @@ pub(crate) const ALL: [Work; 9] = [
         columns: &[("bytes", "bytes a session", 0), ("mib", "MiB in the end", 1)],
         about: "Memory in user space by slope from 2,000 to 18,000 sessions, each in a fresh process: WebSocket, and MQTT over TCP for \
                 mosquitto. Members of a group for nats-server, sockudo, pushpin and mosquitto, because a session without a \
-                subscription is of no use there; pushpin from 200 to 2,000, because it lets people in slowly. The kernel's buffers are not in it.",
+                subscription is of no use there; pushpin from 200 to 2,000, because it lets people in slowly. The kernel's buffers are not in it. Each has three seconds to come to rest, after \
+                which bun no longer changes; Weir, whose allocator gives back within ten seconds what it no longer needs, has eleven.",
     },
     Work {
         name: proxy::BYTES_NAME,
@@ -61,9 +65,9 @@ pub(crate) const ALL: [Work; 9] = [
         figure: "cost",
         chart: "CPU time of the proxy a message, µs",
         logarithmic: false,
-        columns: &[RATE, COST, BUSY],
+        columns: &[RATE, COST, BUSY, LOAD],
         about: "TCP to a service that echoes, bytes that nobody looks into (`framing = \"raw\"` in Weir): 64 bytes there and back are a \
-                message. The service shares the load's core, so throughput says less than CPU time.",
+                message. The service shares the load's core, so throughput says less than CPU time. Debian's caddy has no proxy for bytes.",
     },
     Work {
         name: proxy::WEB_NAME,
@@ -71,7 +75,7 @@ pub(crate) const ALL: [Work; 9] = [
         figure: "cost",
         chart: "CPU time of the proxy a message, µs",
         logarithmic: false,
-        columns: &[RATE, COST, BUSY],
+        columns: &[RATE, COST, BUSY, LOAD],
         about: "The same over WebSocket, to bun's echo. HAProxy, nginx, caddy and pingora look at the upgrade and pass on bytes from then \
                 on. Weir reads every frame, checks it, counts it, and writes it anew: it pays for what it is there for.",
     },
@@ -81,7 +85,7 @@ pub(crate) const ALL: [Work; 9] = [
         figure: "cost",
         chart: "CPU time of the gateway a line, µs",
         logarithmic: false,
-        columns: &[("rate", "lines a second", 0), ("cost", "µs a line", 2), BUSY],
+        columns: &[("rate", "lines a second", 0), ("cost", "µs a line", 2), BUSY, LOAD],
         about: "Lines of JSON, some 150 bytes, on their way to services that echo: each is parsed, one of eight is dropped, a member is \
                 taken out and one put in, and it goes to the service of its room. A case is connections × lines in one write. Weir's \
                 plugin parses and writes all of the JSON too, and is stopped if it takes too long. **nginx and HAProxy do not route:** \
@@ -94,9 +98,11 @@ pub(crate) const ALL: [Work; 9] = [
         chart: "nanoseconds a call (logarithmic)",
         logarithmic: true,
         columns: &[("ns", "ns a call", 0)],
-        about: "A filter that forwards everything, called from a loop. The native filter is a trait object in the same process: no sandbox, \
-                no limits, nothing to swap. Weir's calls have a deadline, memory limits and a budget of host calls, and fluvio's count fuel; \
-                Extism's have no limits here. 64 in one call is how Weir asks about the messages of one read, and how Fluvio works.",
+        about: "A filter that forwards everything, called from a loop on one core. The native filter is a trait object in the same process: \
+                no sandbox, no limits, nothing to swap. Weir's calls have a deadline, memory limits and a budget of host calls, and fluvio's \
+                count fuel; Extism is called without limits, which is as fast as it goes, and with a deadline and a limit of memory. 64 in \
+                one call is how Weir asks about the messages of one read, and how Fluvio works. Each stands on the wasmtime that its version \
+                asks for, see below.",
     },
     Work {
         name: latency::NAME,
@@ -110,10 +116,13 @@ pub(crate) const ALL: [Work; 9] = [
             ("p99", "p99, µs", 0),
             ("p999", "p99.9, µs", 0),
             ("ratio", "p99 / median", 2),
+            ("late", "sent late, p99, µs", 0),
+            LOAD,
         ],
         about: "Echo of 64 bytes, 100 connections, sent at 70 % of what the same system did above with 100 × 1. `weir bench` counts from \
                 when a message was due, so that a server that stalls does not hide what waited. Systems are sent different rates: each \
-                70 % of its own.",
+                70 % of its own. *Sent late* is how far the load was behind its own schedule, because its core had other things to do: that \
+                is in all of these latencies, and is not the server's.",
     },
     Work {
         name: reload::NAME,
@@ -136,27 +145,7 @@ pub(crate) const ALL: [Work; 9] = [
     },
 ];
 
-/// What peers do that Weir does not.
-pub(crate) const DIFFERENCES: [(&str, &str); 12] = [
-    (
-        "bun",
-        "Gathers what is published and writes it once a turn. A receiver whose buffer is full misses messages without a count. No limits are set on frames a second, fragments or silent sessions.",
-    ),
-    ("Node ws", "Has no limit on what waits for a slow receiver: memory grows instead."),
-    (
-        "nats-server",
-        "Puts several messages into one WebSocket frame, where Weir keeps each message its own frame. Subjects and subscriptions, no order between publishers.",
-    ),
-    ("sockudo", "Wraps each message into JSON of Pusher's protocol, and is published to over HTTP."),
-    (
-        "pushpin",
-        "Leads everything through four processes; what is published is limited to 2,500 messages a second unless configured, and it was.",
-    ),
-    ("mosquitto", "MQTT, one thread. Keeps topics, not groups."),
-    ("HAProxy", "Passes bytes on without looking into them; may let the kernel move them (`splice`)."),
-    ("nginx", "Passes bytes on without looking into them."),
-    ("caddy", "Go, with `GOMAXPROCS=1`; a goroutine for each direction of a connection."),
-    ("pingora", "A proxy as small as Pingora’s own examples; one thread, no work stealing."),
-    ("Extism", "Copies what goes in and out; no deadline and no limits of memory were set."),
-    ("fluvio-smartengine", "Made for batches of records; encodes and decodes each record."),
-];
+/// What `ONLY` may name.
+pub(crate) fn names() -> Vec<&'static str> {
+    ALL.iter().map(|work| work.name).chain(alone::NAMES).collect()
+}

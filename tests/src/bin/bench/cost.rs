@@ -119,7 +119,15 @@ impl Costs {
             format!("{:.2} ({low:.2}–{high:.2})", median(values.to_vec()))
         };
         let ratio = median(self.ratios.clone());
-        keep(&format!("cost/{count}/ratio"), ratio);
+        for (name, values) in [("ratio", &self.ratios), ("all", &self.of_all)]
+            .into_iter()
+            .filter(|(_, values)| !values.is_empty())
+        {
+            let (low, high) = range(values);
+            for (end, value) in [("", median(values.clone())), ("-low", low), ("-high", high)] {
+                keep(&format!("cost/{count}/{name}{end}"), value);
+            }
+        }
         println!(
             "{count:>9} {:>14.2} {:>22} {:>26} {:>22} {:>20}  {}",
             median(self.alone),
