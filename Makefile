@@ -191,7 +191,7 @@ bench-peers: bench-peers-build
 bench-peers-build: build peers-setup
 	$(call say,what measures)
 	cargo build --release --package weir-tests --bin bench --bin bench-peers
-	calls=$$(cargo bench --workspace --exclude weir-tests --bench calls --no-run --message-format json \
+	calls=$$(cargo bench --package weir --package weir-plugin --bench calls --no-run --message-format json \
 	  | sed -n 's|.*"executable":"\([^"]*/calls-[^"]*\)".*|\1|p') && ln -sf "$$calls" target/peers/calls
 
 # Into target/peers, from Debian, npm and crates.io; what cannot be had is said on the page.

@@ -42,8 +42,8 @@ pub(crate) const ALL: [Work; 9] = [
         chart: "CPU time of the server a delivery, µs",
         logarithmic: false,
         columns: &[("rate", "deliveries a second", 0), ("cost", "µs a delivery", 2), BUSY, LOAD],
-        about: "One connection publishes, 1,000 receive, over WebSocket; a case is bytes × messages published in one write, and three such \
-                writes are under way. With the plugin Weir calls it for what is published and for each delivery. sockudo is published to \
+        about: "One connection publishes, 1,000 receive, over WebSocket; a case is bytes × messages published in one write. The next is \
+                published when all have the last, so the server rests meanwhile, and its CPU time is what counts. With the plugin Weir calls it for what is published and for each delivery. sockudo is published to \
                 by signed HTTP requests and pushpin by ZeroMQ, as their services do; what that costs them is theirs. pushpin, which \
                 takes long to let members in, has the first case only.",
     },
