@@ -1,7 +1,7 @@
-//! What the kernel knows of a process, and is told: CPU time, on which cores it may run, and whether it runs.
+//! What the kernel knows of a process: CPU time, and on which cores it may run.
 
 use super::MeasureError;
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use std::fs;
 use std::ops::Sub;
@@ -78,18 +78,6 @@ pub fn pin_here(cores: &[usize]) -> Result<(), MeasureError> {
         set.set(*core);
     }
     sched_setaffinity(None, &set).map_err(|error| MeasureError::kernel("choose a core")(error.into()))
-}
-
-/// Lets a process run, or has it stand still. What is sent to it meanwhile waits in its sockets.
-///
-/// # Errors
-/// There is no such process.
-pub(super) fn let_run(pid: u32, run: bool) -> Result<(), MeasureError> {
-    let signal = if run { Signal::CONT } else { Signal::STOP };
-    let told = Pid::from_raw(pid.cast_signed())
-        .ok_or(rustix::io::Errno::SRCH)
-        .and_then(|pid| kill_process(pid, signal));
-    told.map_err(|error| MeasureError::kernel("stop and continue the gateway that is measured")(error.into()))
 }
 
 /// Lets this process, and what it starts, have as many files open as it may; gives how many that is.

@@ -1,6 +1,5 @@
 //! One setting of messages, measured.
 
-use super::clock::let_run;
 use super::{Cpu, Fleet, Gateway, MeasureError, Plugged, Wire, cores, pin_here};
 use crate::model::{Transport, Workload};
 use serde::{Deserialize, Serialize};
@@ -48,8 +47,7 @@ pub struct Run {
     pub busy: f64,
 }
 
-/// A setting that is connected and can be measured again and again. Between its runs its gateway stands still, so that the others have
-/// their core for themselves: the engine of each that has a plugin would wake it a thousand times a second.
+/// A setting that is connected and can be measured again and again.
 #[derive(Debug)]
 pub struct Probe {
     gateway: Gateway,
@@ -133,7 +131,6 @@ impl Probe {
             None => (connect("talk", setup.sessions)?, None),
             Some(count) => (connect("talk", 1)?, Some(connect("listen", count)?)),
         };
-        let_run(gateway.pid(), false)?;
         Ok(Self { gateway, workload: setup.workload(), clients, members, burst: setup.burst })
     }
 
@@ -143,12 +140,10 @@ impl Probe {
     /// A connection ended, brought something else, or stood still.
     pub fn run(&mut self, time: Duration) -> Result<Run, MeasureError> {
         let pid = self.gateway.pid();
-        let_run(pid, true)?;
         self.messages(WARM_UP)?;
         let (before, begun) = (Cpu::of(pid)?, Instant::now());
         let messages = self.messages(time)? as f64;
         let (elapsed, cpu) = (begun.elapsed().as_secs_f64(), Cpu::of(pid)? - before);
-        let_run(pid, false)?;
         Ok(Run {
             workload: self.workload,
             cost_us: cpu.used.as_secs_f64() * 1e6 / messages.max(1.0),
