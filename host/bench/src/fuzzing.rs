@@ -20,7 +20,9 @@ pub fn markers(data: &[u8]) {
     let Some((bytes, at)) = cut(data) else { return };
     let found = |parts: &[&[u8]]| {
         let (mut scanner, mut found) = (Scanner::default(), Vec::new());
-        parts.iter().for_each(|part| scanner.scan(part, |one| found.push(one)));
+        for part in parts {
+            scanner.scan(part, |one| found.push(one));
+        }
         found
     };
     assert_eq!(found(&[bytes]), found(&[&bytes[..at], &bytes[at..]]));
@@ -75,7 +77,9 @@ pub fn server(data: &[u8]) {
             receiver.pump(1, &mut shard, &mut out, MOST_WAITING);
         }
         let sent: u64 = clients.iter().map(Conn::sequence).sum();
-        clients.iter_mut().for_each(|conn| conn.finish(&mut shard));
+        for conn in &mut clients {
+            conn.finish(&mut shard);
+        }
         assert!(shard.tally.received <= sent, "{} of {sent} came", shard.tally.received);
     }
 }

@@ -83,10 +83,11 @@ impl Peer {
             self.write(&mut buffers.write)
         };
         ended.and(written)?;
-        if self.waiting.len() > shard.settings.most_waiting {
-            return Err(Failure::unread());
-        }
-        Ok(())
+        self.check_waiting(shard)
+    }
+
+    fn check_waiting(&self, shard: &Shard) -> Result<(), Failure> {
+        if self.waiting.len() > shard.settings.most_waiting { Err(Failure::unread()) } else { Ok(()) }
     }
 
     /// Sends what is due, with what is to be said besides.
@@ -190,6 +191,12 @@ impl Peer {
             };
             let now = shard.shared.now();
             self.conn.received(&mut buffers.read[..length], now, shard, &mut buffers.write)?;
+            if buffers.write.len() > MOST_WAITING {
+                // It may go on and on: it is answered meanwhile.
+                self.flush()?;
+                self.write(&mut buffers.write)?;
+                self.check_waiting(shard)?;
+            }
             // The kernel tells of an end once: where it did, that is behind the last bytes.
             if !ended && length < buffers.read.len() && self.stream.short_is_empty() {
                 return Ok(());
