@@ -6,7 +6,7 @@ use crate::usage;
 use anyhow::{Context as _, Result, bail, ensure};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 const STUCK: Duration = Duration::from_secs(5);
 /// What one read takes.
 const BUFFER: usize = 256 * 1024;
+/// Connections of one request that are kept: more than have one under way.
+const SPENT: usize = 256;
 /// What may be left of a mark at the end of a read.
 const CARRY: usize = MARK.len() - 1;
 
@@ -76,6 +78,27 @@ pub(crate) struct Crowd {
     refill: Refill,
     /// Messages of a connection's requests.
     depth: usize,
+    /// Where each message that is published takes a connection of its own.
+    fresh: Option<Fresh>,
+}
+
+/// Connections for one request each, because the server ends them behind it.
+struct Fresh {
+    dialect: Dialect,
+    /// Those whose answers may be on their way still: one that is dropped too early takes its request with it.
+    spent: VecDeque<std::net::TcpStream>,
+}
+
+impl Fresh {
+    fn send(&mut self, request: &[u8]) -> Result<()> {
+        let mut stream = self.dialect.connect(0..1)?.pop().context("a connection")?;
+        stream.write_all(request)?;
+        self.spent.push_back(stream);
+        if self.spent.len() > SPENT {
+            self.spent.pop_front();
+        }
+        Ok(())
+    }
 }
 
 struct Peer {
@@ -135,6 +158,7 @@ impl Crowd {
             finder: memchr::memmem::Finder::new(MARK),
             refill,
             depth,
+            fresh: dialect.fresh.then(|| Fresh { dialect: dialect.clone(), spent: VecDeque::new() }),
         })
     }
 
@@ -252,6 +276,10 @@ impl Crowd {
     /// Sends all of a burst on the first connection, and reads away what was answered before.
     pub(crate) fn publish(&mut self) -> Result<()> {
         let peer = self.peers.first_mut().context("a publisher")?;
+        if let Some(fresh) = &mut self.fresh {
+            let unit = peer.requests.len() / self.depth;
+            return peer.requests.chunks(unit).try_for_each(|request| fresh.send(request));
+        }
         while receive_raw(peer, &mut self.buffer)? > 0 {}
         ensure!(!peer.closed, "the publisher was closed");
         send(&mut peer.stream, &peer.requests)

@@ -30,13 +30,23 @@ pub(crate) struct Dialect {
     ready: &'static [u8],
     /// A message of the connection, as it goes on the wire.
     frame: Frame,
+    /// The server ends a connection behind each request.
+    pub(crate) fresh: bool,
     /// The same for `weir bench`: its arguments, where it can speak this.
     pub(crate) bench: Vec<String>,
 }
 
 impl Dialect {
     fn new(address: SocketAddr, upgrade: Option<&'static str>, frame: Frame) -> Self {
-        Self { address, upgrade, hello: Rc::new(|_| Vec::new()), ready: b"", frame, bench: Vec::new() }
+        Self {
+            address,
+            upgrade,
+            hello: Rc::new(|_| Vec::new()),
+            ready: b"",
+            frame,
+            fresh: false,
+            bench: Vec::new(),
+        }
     }
 
     /// WebSocket, binary messages.
@@ -156,9 +166,9 @@ impl Dialect {
         }
     }
 
-    /// Requests of HTTP on one connection, made of a payload.
+    /// Requests of HTTP made of a payload, each on a connection of its own.
     pub(crate) fn requests(address: SocketAddr, request: impl Fn(&[u8]) -> Vec<u8> + 'static) -> Self {
-        Self::new(address, None, Rc::new(move |_, payload| request(payload)))
+        Self { fresh: true, ..Self::new(address, None, Rc::new(move |_, payload| request(payload))) }
     }
 
     /// A PUSH socket of `ZeroMQ` (ZMTP 3.0, mechanism NULL), whose messages are made of a payload.

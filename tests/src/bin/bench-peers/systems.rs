@@ -35,7 +35,8 @@ pub(crate) const ALL: [System; 13] = [
     System {
         name: "sockudo",
         settings: "all in memory of one process; metrics, rate limits, pings, compression, deltas and tags off",
-        difference: "Wraps each message into JSON of Pusher's protocol, and is published to over HTTP.",
+        difference: "Wraps each message into JSON of Pusher's protocol, and is published to over HTTP, a connection for each request: it ends \
+                     them itself.",
     },
     System {
         name: crate::servers::PUSHPIN,
