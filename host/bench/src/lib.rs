@@ -10,6 +10,8 @@ mod compare;
 mod conn;
 mod error;
 mod failure;
+#[cfg(test)]
+mod fuzzing;
 mod marker;
 mod options;
 mod payload;

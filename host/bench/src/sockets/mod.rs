@@ -3,7 +3,7 @@
 mod alarm;
 mod peer;
 mod stream;
-mod upgrade;
+pub(crate) mod upgrade;
 
 use crate::conn::Conn;
 use crate::failure::Failure;
