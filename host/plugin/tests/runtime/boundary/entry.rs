@@ -36,8 +36,8 @@ impl Boundary {
         // A script ends calls at an instruction and not by the clock, so that what happens twice is the same.
         let options = RuntimeOptions { script: Some(Arc::new(Script::new(7))), ..RuntimeOptions::default() };
         let runtime = Runtime::new(options).expect("an engine");
-        let _kept = generation(&runtime, &file);
-        Self { runtime, file, _kept }
+        let kept = generation(&runtime, &file);
+        Self { runtime, file, _kept: kept }
     }
 
     /// A byte says whether the message is text; the others are its payload, which the puppet does. Whatever that is, there is a verdict
