@@ -10,8 +10,6 @@ mod compare;
 mod conn;
 mod error;
 mod failure;
-#[cfg(test)]
-mod fuzzing;
 mod marker;
 mod options;
 mod payload;

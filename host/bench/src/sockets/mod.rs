@@ -3,7 +3,7 @@
 mod alarm;
 mod peer;
 mod stream;
-pub(crate) mod upgrade;
+mod upgrade;
 
 use crate::conn::Conn;
 use crate::failure::Failure;

@@ -11,14 +11,14 @@ const MOST_HEADERS: usize = 64;
 
 /// A request that was sent, and what came back of its answer.
 #[derive(Debug)]
-pub(crate) struct Upgrade {
+pub(super) struct Upgrade {
     key: String,
     answer: Vec<u8>,
 }
 
 /// What became of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(super) enum Answer {
     /// More is needed.
     Partial,
     /// From here on there are frames: these bytes are the first of them.
@@ -31,7 +31,7 @@ pub(crate) enum Answer {
 
 impl Upgrade {
     /// Gives the request, too.
-    pub(crate) fn new(authority: &str, path: &str, headers: &[(String, String)]) -> (Self, String) {
+    pub(super) fn new(authority: &str, path: &str, headers: &[(String, String)]) -> (Self, String) {
         let mut nonce = [0; 16];
         fastrand::fill(&mut nonce);
         let key = STANDARD.encode(nonce);
@@ -48,7 +48,7 @@ impl Upgrade {
     }
 
     /// Takes what arrived.
-    pub(crate) fn received(&mut self, bytes: &[u8]) -> Answer {
+    pub(super) fn received(&mut self, bytes: &[u8]) -> Answer {
         self.answer.extend_from_slice(bytes);
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
