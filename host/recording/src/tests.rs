@@ -309,7 +309,6 @@ fn pointers_are_checked() {
     let tokens = ["a/b".to_owned(), "~".to_owned(), "*".to_owned()];
     assert_eq!(String::from(crate::Pointer::of(&tokens).unwrap()), "/a~1b/~0/*");
     assert!(crate::Pointer::of(&[]).is_err());
-    {}
     for bad in ["", "a", "a/b", "/a~2", "/~", &"/x".repeat(33)] {
         assert!(bad.parse::<crate::Pointer>().is_err(), "{bad}");
     }
@@ -318,6 +317,11 @@ fn pointers_are_checked() {
 #[test]
 fn reading_holds_on_its_corpus() {
     weir_proof::corpus::run(env!("CARGO_MANIFEST_DIR"), "read", 5_000, crate::fuzzing::read);
+}
+
+#[test]
+fn what_is_redacted_holds_on_its_corpus() {
+    weir_proof::corpus::run(env!("CARGO_MANIFEST_DIR"), "redact", 10_000, crate::fuzzing::redact);
 }
 
 prop_compose! {

@@ -65,9 +65,11 @@ impl FromStr for Endpoint {
         if host.is_empty() || host.len() > LONGEST_NAME || !host.bytes().all(allowed) {
             return Err(bad("the host is neither an address nor a DNS name"));
         }
+        // Numbers are read with a sign too. An address with one is no name.
+        let is_plain = port.bytes().all(|byte| byte.is_ascii_digit());
         match port.parse() {
-            Ok(0) | Err(_) => Err(bad("the port is not a number from 1 to 65535")),
-            Ok(port) => Ok(Self::Name { host: host.to_ascii_lowercase(), port }),
+            Ok(port @ 1..) if is_plain => Ok(Self::Name { host: host.to_ascii_lowercase(), port }),
+            _ => Err(bad("the port is not a number from 1 to 65535")),
         }
     }
 }
@@ -102,6 +104,9 @@ mod tests {
             ("::1:9001:", "brackets"),
             ("chat:0", "1 to 65535"),
             ("chat:65536", "1 to 65535"),
+            ("chat:+80", "1 to 65535"),
+            ("10.0.0.7:+80", "1 to 65535"),
+            ("chat:", "1 to 65535"),
             ("127.0.0.1:0", "port 0"),
             (":9001", "neither"),
             ("ws//chat:9001", "neither"),

@@ -1,5 +1,6 @@
 //! Inputs that are committed, and what is near to them: the short form of a fuzzer, which is the same in every run.
 
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
@@ -21,8 +22,8 @@ pub fn run(crate_directory: &str, name: &str, changed: usize, target: impl Fn(&[
     files.sort();
     assert!(files.len() >= FEWEST, "{} has {} inputs", directory.display(), files.len());
     let inputs: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).expect("a file")).collect();
-    for input in &inputs {
-        told(&target, input);
+    for (file, input) in files.iter().zip(&inputs) {
+        told(&target, input, &file.display());
     }
     let mut lots = Lots(SEED);
     for at in 0..changed {
@@ -30,14 +31,14 @@ pub fn run(crate_directory: &str, name: &str, changed: usize, target: impl Fn(&[
         for _ in 0..=lots.below(4) {
             change(&mut input, &inputs, &mut lots);
         }
-        told(&target, &input);
+        told(&target, &input, &format_args!("near to {}", files[at % files.len()].display()));
     }
 }
 
 /// Runs it, and says with what if it panics.
-fn told(target: &impl Fn(&[u8]), input: &[u8]) {
+fn told(target: &impl Fn(&[u8]), input: &[u8], name: &dyn Display) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| target(input))) {
-        eprintln!("the input was: b\"{}\"", input.escape_ascii());
+        eprintln!("the input was {name}: b\"{}\"", input.escape_ascii());
         resume_unwind(panic);
     }
 }

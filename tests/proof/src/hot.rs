@@ -40,7 +40,13 @@ macro_rules! hot {
 }
 
 /// Runs them all as benches, or with [`COUNT`] once each.
+///
+/// # Panics
+/// Two cases have one name: the second would never be run.
 pub fn main(cases: &[Case]) {
+    for (at, case) in cases.iter().enumerate() {
+        assert!(cases[..at].iter().all(|other| other.name != case.name), "twice: {}", case.name);
+    }
     let Ok(part) = std::env::var(COUNT) else { return divan::main() };
     for case in cases.iter().filter(|case| part == "1" || case.name.contains(&part)) {
         let mut run = (case.make)();

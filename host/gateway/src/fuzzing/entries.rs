@@ -78,26 +78,42 @@ pub(crate) fn record_query(data: &[u8]) {
     }
 }
 
-/// A payload of which a place is to be hidden: what is shown is JSON, and hiding the place again changes nothing.
+/// A payload of which a place is to be hidden: what is shown is JSON, what stood there is not in it, and nothing else is another.
 pub(crate) fn tap_redact(data: &[u8]) {
     let Some((tokens, payload)) = pointed(data) else { return };
-    let redaction = Redaction { all: false, pointers: vec![tokens] };
-    let Shown::Redacted(once) = redaction.apply(payload, true) else { return };
-    let Shown::Redacted(twice) = redaction.apply(&once, true) else { panic!("what is shown is JSON") };
-    assert_eq!(without_floats(&once), without_floats(&twice));
+    let redaction = Redaction { all: false, pointers: vec![tokens.clone()] };
+    let Shown::Redacted(shown) = redaction.apply(payload, true) else { return };
+    let mut before = serde_json::from_slice(payload).expect("it was read to be redacted");
+    let mut after = serde_json::from_slice(&shown).expect("what is shown is JSON");
+    taken_out(&mut before, &tokens);
+    let hidden = taken_out(&mut after, &tokens);
+    assert!(hidden.iter().all(|value| value == "[redacted]"), "{hidden:?} of {}", payload.escape_ascii());
+    // A float that is read and written may change in its last digit.
+    without_floats(&mut before);
+    without_floats(&mut after);
+    assert_eq!(before, after, "{tokens:?} of {}", payload.escape_ascii());
 }
 
-/// A float that is read and written may change in its last digit.
-fn without_floats(text: &[u8]) -> Value {
-    fn clear(value: &mut Value) {
-        match value {
-            Value::Number(number) if number.is_f64() => *value = Value::Null,
-            Value::Array(items) => items.iter_mut().for_each(clear),
-            Value::Object(members) => members.values_mut().for_each(clear),
-            _ => {}
+/// The values at a place, with nothing left where they were. `*` stands for every member, or every item.
+fn taken_out(value: &mut Value, tokens: &[String]) -> Vec<Value> {
+    let Some((first, rest)) = tokens.split_first() else { return vec![value.take()] };
+    let next: Vec<&mut Value> = match value {
+        Value::Object(members) if first == "*" => members.values_mut().collect(),
+        Value::Object(members) => members.get_mut(first).into_iter().collect(),
+        Value::Array(items) if first == "*" => items.iter_mut().collect(),
+        Value::Array(items) => {
+            first.parse::<usize>().ok().and_then(|at| items.get_mut(at)).into_iter().collect()
         }
+        _ => Vec::new(),
+    };
+    next.into_iter().flat_map(|value| taken_out(value, rest)).collect()
+}
+
+fn without_floats(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => *value = Value::Null,
+        Value::Array(items) => items.iter_mut().for_each(without_floats),
+        Value::Object(members) => members.values_mut().for_each(without_floats),
+        _ => {}
     }
-    let mut document = serde_json::from_slice(text).expect("what is shown is JSON");
-    clear(&mut document);
-    document
 }

@@ -1,32 +1,5 @@
-//! See `host/plugin/src/fuzzing/entries.rs`.
+//! See `weir_plugin_fuzz::settings`.
 
 #![no_main]
-#![allow(dead_code, unused_imports, reason = "each target has its part")]
 
-#[path = "../../src/artifact.rs"]
-mod artifact;
-#[path = "without_engine/cases.rs"]
-mod cases;
-#[path = "../../src/contract/offered.rs"]
-mod contract;
-#[path = "../../src/digest.rs"]
-mod digest;
-#[path = "../../src/fuzzing/entries.rs"]
-mod entries;
-#[path = "../../src/grants.rs"]
-mod grants;
-#[path = "../../src/refusal.rs"]
-mod refusal;
-#[path = "../../src/schema.rs"]
-mod schema;
-#[path = "../../src/symbols.rs"]
-mod symbols;
-#[path = "../../src/trust.rs"]
-mod trust;
-
-use artifact::Artifact;
-use cases::{Cases, embed, read as read_cases};
-use symbols::Symbols;
-use trust::Trust;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| entries::settings(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| weir_plugin_fuzz::settings(data));

@@ -1,6 +1,7 @@
 //! The plugin runtime against guest programs that behave, and many that do not.
 
 mod batches;
+mod boundary;
 mod cache;
 mod capabilities;
 mod cases;

@@ -20,6 +20,9 @@ pub(crate) struct Board {
     pub(crate) risked: Count,
     /// Sent to the upstream that fails, and what came back.
     pub(crate) upstream: Count,
+    /// Of sessions that were taken back, and how often.
+    pub(crate) returning: Count,
+    pub(crate) returns: AtomicU64,
     /// Of peers that come and go: sessions, and messages.
     pub(crate) visits: AtomicU64,
     pub(crate) visited: Count,
@@ -122,6 +125,12 @@ impl Board {
             self.upstream.sent(),
             of(&self.outages),
             self.upstream.received(),
+        );
+        let _ = writeln!(
+            text,
+            "soak: {} messages came back in sessions that were taken back {} times",
+            self.returning.received(),
+            of(&self.returns),
         );
         let _ = write!(
             text,

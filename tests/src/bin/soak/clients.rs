@@ -37,6 +37,7 @@ impl Open {
             .trim_start_matches("open-")
             .trim_start_matches("group-")
             .trim_start_matches("cluster-")
+            .trim_start_matches("apart-")
         {
             "tcp" => Client::tcp(address, u32be()).await,
             "line" => Client::tcp(address, Framing::Line { max: 64 << 10 }).await,

@@ -1,8 +1,8 @@
 //! A gateway, and everything that can happen to it, at once and for long.
 //!
 //! Clients over every transport send and count; plugins are replaced every few seconds, trap now and then, and files that are none are put
-//! beside them; the configuration is read again; an upstream dies and comes back; peers come and go, reset, read nothing, say nothing,
-//! and break the rules. At the end everything must have been counted, and nothing must be left: every message of every honest client came
+//! beside them; the configuration is read again; an upstream dies and comes back; sessions lose their connections and are taken back; peers
+//! come and go, reset, read nothing, say nothing, and break the rules. At the end everything must have been counted, and nothing must be left: every message of every honest client came
 //! back once and in order, every sum adds up, no session and no descriptor is there any more, memory is what it was after the beginning,
 //! and nothing panicked.
 //!
@@ -14,6 +14,7 @@ mod clients;
 mod deflate;
 mod lots;
 mod operator;
+mod returning;
 mod rude;
 mod scene;
 mod upstream;

@@ -10,10 +10,11 @@ use weir_tests::certificate::Authority;
 use weir_tests::{Gateway, Metrics, artifact, stamp};
 
 /// Listeners whose every message comes back.
-pub(crate) const ECHOES: [&str; 8] = ["tcp", "line", "tls", "ws", "wss", "deflate", "quic", "webtransport"];
+pub(crate) const ECHOES: [&str; 9] =
+    ["tcp", "line", "tls", "ws", "wss", "deflate", "quic", "webtransport", "apart-ws"];
 /// Listeners of the honest group.
 pub(crate) const GROUP: [&str; 3] = ["group-tcp", "group-ws", "group-quic"];
-/// The binding that is replaced, and the one that traps.
+/// The file that is replaced, of two bindings, and the one of the binding that traps.
 pub(crate) const STAMP: &str = "stamp.wasm";
 pub(crate) const TRAPS: &str = "traps.wasm";
 
@@ -27,6 +28,8 @@ pub(crate) fn config(upstream: SocketAddr, grace: u32) -> String {
          runtime = {{ workers = 2, drain = {{ ready_delay = \"0s\", window = \"20s\" }} }}\n\
          plugins.defaults.deadline = \"5s\"\n\
          [[plugin]]\nname = \"stamp\"\nmodule = \"{STAMP}\"\nrollback = {{ window = \"0s\" }}\n\
+         [[plugin]]\nname = \"apart\"\nmodule = \"{STAMP}\"\nrollback = {{ window = \"0s\" }}\nplacement = \"offload\"\n\
+         offload = {{ threads = 2, queue_wait = \"1m\" }}\n\
          [[plugin]]\nname = \"traps\"\nmodule = \"{TRAPS}\"\nconfig = {{ ms = 1 }}\nquarantine = 1000\n\
          [[cluster]]\nname = \"back\"\nprotocol = \"tcp\"\n{framing}\nendpoints = [\"{upstream}\"]\nconnect_timeout = \"2s\"\n"
     );
@@ -47,6 +50,8 @@ pub(crate) fn config(upstream: SocketAddr, grace: u32) -> String {
     listener("deflate", "websocket", stamp, "echo", "compression = \"permessage-deflate\"");
     listener("quic", "quic", stamp, "echo", "");
     listener("webtransport", "webtransport", stamp, "echo", "");
+    listener("apart-ws", "websocket", "[\"apart\"]", "echo", "");
+    listener("returning", "tcp", stamp, "echo", &format!("{framing}\nresume = {{ scope = \"all\" }}"));
     listener("group-tcp", "tcp", stamp, "group:lobby", framing);
     listener("group-ws", "websocket", stamp, "group:lobby", "");
     listener("group-quic", "quic", stamp, "group:lobby", "");
@@ -95,7 +100,14 @@ pub(crate) fn settle(gateway: &Gateway, board: &Board, honest: u32) -> Metrics {
     assert_eq!(metrics.sum("messages_received", &[("listener", "traps")]), board.risked.sent());
     assert_eq!(of(&metrics, "messages_dropped", &ECHOES) + of(&metrics, "messages_dropped", &GROUP), 0);
     assert_eq!(of(&metrics, "sessions_closed", &ECHOES) + of(&metrics, "sessions_closed", &GROUP), 0);
-    assert_eq!(metrics.sum("plugin_failures", &[("binding", "stamp")]), 0, "the good one never fails");
+    for binding in ["stamp", "apart"] {
+        assert_eq!(metrics.sum("plugin_failures", &[("binding", binding)]), 0, "the good one never fails");
+    }
+    let returning = board.returning.sent();
+    assert_eq!(board.returning.received(), returning, "each came back once");
+    assert_eq!(metrics.sum("messages_received", &[("listener", "returning")]), returning);
+    let resumed = metrics.sum("sessions_returned", &[("outcome", "resumed")]);
+    assert_eq!(resumed, board.returns.load(Ordering::SeqCst), "whoever came back was taken back");
     let lost = metrics.sum("messages_dropped", &[("listener", "traps")]);
     assert_eq!(board.risked.sent(), board.risked.received() + lost, "what did not come back was counted");
     metrics

@@ -10,9 +10,8 @@ const EVERY: Duration = Duration::from_secs(2);
 const WARM: f64 = 0.25;
 /// What is compared: the middle one of so many parts of the readings at each end of the rest.
 const PART: usize = 4;
-/// The most that memory may grow from the one to the other, in percent; and what is too little to matter, in bytes.
+/// The most that memory may grow from the one to the other, in percent.
 const GROWTH: f64 = 10.0;
-const FEW: u64 = 4 << 20;
 /// Shorter runs say nothing of memory.
 const LEAST: Duration = Duration::from_secs(590);
 
@@ -85,7 +84,7 @@ impl Readings {
             return;
         };
         let grown = (last as f64 / first as f64 - 1.0) * 100.0;
-        assert!(grown <= GROWTH || last <= first + FEW, "memory has grown by {grown:.1} %");
+        assert!(grown <= GROWTH, "memory has grown by {grown:.1} %");
     }
 }
 

@@ -166,7 +166,6 @@ mod drive;
 mod tests {
     use super::drive::packed_answers;
     use super::*;
-    use std::path::Path;
 
     /// The answers, and why there are no more; `None`: they were as many as were asked for, and all.
     fn read(bytes: &[u8], count: usize) -> (Vec<Answer>, Option<Torn>) {
@@ -230,28 +229,6 @@ mod tests {
 
     #[test]
     fn packed_answers_hold_on_their_corpus() {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/packed_answers");
-        let entries = std::fs::read_dir(corpus).expect("the corpus is committed");
-        let inputs: Vec<_> = entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
-        assert!(!inputs.is_empty());
-        // What is near to what is right is where it goes wrong.
-        let mut seed = 1_u64;
-        for at in 0..20_000 {
-            let mut input = inputs[at % inputs.len()].clone();
-            for _ in 0..3 {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let place = (seed >> 33) as usize % (input.len() + 1);
-                match seed >> 62 {
-                    0 if place < input.len() => input[place] = (seed >> 40) as u8,
-                    1 => input.truncate(place),
-                    2 if place < input.len() => input[place] ^= 1 << (seed >> 40 & 7),
-                    _ => input.insert(place, (seed >> 48) as u8 % 6),
-                }
-            }
-            packed_answers(&input);
-        }
-        for input in &inputs {
-            packed_answers(input);
-        }
+        weir_proof::corpus::run(env!("CARGO_MANIFEST_DIR"), "packed_answers", 20_000, packed_answers);
     }
 }

@@ -1,10 +1,10 @@
 //! The cases of a file without what runs them.
 
-#[path = "../../../src/cases/bounds.rs"]
+#[path = "../../src/cases/bounds.rs"]
 mod bounds;
-#[path = "../../../src/cases/parse.rs"]
+#[path = "../../src/cases/parse.rs"]
 mod parse;
-#[path = "../../../src/cases/section.rs"]
+#[path = "../../src/cases/section.rs"]
 mod section;
 
 pub(crate) use bounds::{MAX_BYTES, MAX_CASES, MAX_STEPS};
