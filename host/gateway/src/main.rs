@@ -7,6 +7,7 @@
 mod admin;
 mod capacity;
 mod cli;
+mod errors;
 #[cfg(test)]
 mod fuzzing;
 mod log;
@@ -23,6 +24,7 @@ mod top_command;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use errors::in_one_line;
 use std::process::ExitCode;
 
 /// Chosen for giving memory back after a storm of connections; not compared with others yet, as docs/performance.md says.
@@ -61,16 +63,4 @@ fn main() -> ExitCode {
         eprintln!("weir: {}", in_one_line(&error));
         ExitCode::FAILURE
     })
-}
-
-/// What failed, and why, outermost first; a cause that its effect has told already is not told again.
-fn in_one_line(error: &anyhow::Error) -> String {
-    let mut line = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !line.contains(&cause) {
-            line += ": ";
-            line += &cause;
-        }
-    }
-    line
 }

@@ -27,7 +27,7 @@ pub(crate) fn run(options: &Remote) -> anyhow::Result<ExitCode> {
     let (status, answer) = match asked {
         Ok(answered) => answered,
         Err(error) => {
-            eprintln!("weir: {}", crate::in_one_line(&error));
+            eprintln!("weir: {}", crate::errors::in_one_line(&error));
             return Ok(ExitCode::from(UNREACHED));
         }
     };

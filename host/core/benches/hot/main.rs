@@ -19,7 +19,15 @@ const CASES: &[Case] = &[
     Case { name: "echo: a plugin whose filter looks at kind and size", of: 64, make: filtered },
     Case { name: "echo: a plugin whose filter looks inside", of: 64, make: looked_into },
     Case { name: "echo: a rate of its own and a shared one", of: 64, make: rated },
-    Case { name: "echo: somebody looks on, 256 B of each", of: 64, make: looked_on },
+    Case { name: "echo: somebody looks on, and wants nothing of it", of: 64, make: || looked_on(None) },
+    Case {
+        name: "echo: somebody looks on, 256 B of each",
+        of: 64,
+        make: || looked_on(Some(Depth { payload: 256, ..Depth::default() })),
+    },
+    Case { name: "cluster: 64 B there and back, alone", of: 64, make: || forward(1) },
+    Case { name: "cluster: 64 B there and back, 64 together", of: 64, make: || forward(64) },
+    Case { name: "another worker: 64 B to a group there, 64 together", of: 64, make: by_letter },
     Case {
         name: "group: one message of 64 B to 1,000 WebSocket sessions",
         of: 1_000,
@@ -66,10 +74,24 @@ fn rated() -> Box<dyn FnMut()> {
     boxed(world, 64)
 }
 
-fn looked_on() -> Box<dyn FnMut()> {
+fn looked_on(depth: Option<Depth>) -> Box<dyn FnMut()> {
     let mut world = World::echoing(framed());
-    world.worker.tap(Some(Box::new(Onlooker(Depth { payload: 256, ..Depth::default() }))));
+    world.worker.tap(Some(Box::new(Onlooker(depth))));
     boxed(world, 64)
+}
+
+fn forward(together: usize) -> Box<dyn FnMut()> {
+    let mut world = World::forwarding();
+    let conn = world.open(0);
+    let upstream = world.upstream();
+    Box::new(move || world.forward(conn, upstream, together))
+}
+
+fn by_letter() -> Box<dyn FnMut()> {
+    let [mut here, mut there] = World::neighbours(&framed());
+    let conn = here.open(0);
+    there.open(0);
+    Box::new(move || here.send(conn, &mut there))
 }
 
 fn group(mut world: World) -> Box<dyn FnMut()> {

@@ -45,12 +45,7 @@ impl Instance for Pass {
 
 /// A chain of that plugin.
 pub(crate) fn chain(when: Option<When>) -> Chain {
-    Chain::new(vec![link(when)])
-}
-
-/// That plugin as a link.
-pub(crate) fn link(when: Option<When>) -> Link {
-    Link {
+    let link = Link {
         binding: BindingId(0),
         name: "pass".into(),
         generation: 1,
@@ -62,7 +57,8 @@ pub(crate) fn link(when: Option<When>) -> Link {
         max_held: 1 << 20,
         quarantine: Arc::default(),
         offload: None,
-    }
+    };
+    Chain::new(vec![link])
 }
 
 /// Whether the first byte is the one that all payloads here begin with.
@@ -79,13 +75,13 @@ impl Question for Has {
     }
 }
 
-/// Looks on, and lets go what it is given.
+/// Looks on, to this depth or at nothing, and lets go what it is given.
 #[derive(Debug)]
-pub(crate) struct Onlooker(pub(crate) Depth);
+pub(crate) struct Onlooker(pub(crate) Option<Depth>);
 
 impl Tap for Onlooker {
     fn wants(&mut self, _: &Glimpse<'_>) -> Option<Depth> {
-        Some(self.0)
+        self.0
     }
 
     fn take(&mut self, record: Record) {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use weir_codec::websocket::{self, Role};
 use weir_codec::{Decoder, Event, Framing, Kind, Prefix, Wire};
 use weir_core::{
-    Chain, ConnId, Directory, Flow, Lane, Limits, ListenerId, ListenerPolicy, Opening, Route, Snapshot, Time,
-    Transport, Worker, WorkerId, WorkerStats,
+    Chain, ClusterId, ClusterPolicy, ConnId, Directory, Flow, Lane, Limits, ListenerId, ListenerPolicy,
+    Opening, Route, Snapshot, Time, Transport, Worker, WorkerId, WorkerStats,
 };
 
 const MESSAGES: usize = 64;
@@ -56,6 +56,11 @@ pub(crate) struct World {
 impl World {
     /// A listener for each.
     pub(crate) fn new(listeners: Vec<(End, Route)>) -> Self {
+        Self::at(WorkerId(0), listeners, &Arc::new(Directory::new(1)), 1)
+    }
+
+    /// One of several workers.
+    fn at(id: WorkerId, listeners: Vec<(End, Route)>, directory: &Arc<Directory>, workers: usize) -> Self {
         let policy = |(end, route): &(End, Route)| ListenerPolicy {
             name: "listener".into(),
             transport: end.transport,
@@ -68,10 +73,17 @@ impl World {
         };
         let policies: Vec<_> = listeners.iter().map(policy).collect();
         let count = policies.len();
-        let snapshot = Snapshot { version: 1, listeners: policies, ..Snapshot::default() };
+        let cluster = ClusterPolicy {
+            name: "back".into(),
+            queue: 1 << 20,
+            write_timeout: Duration::from_secs(30),
+            wire: framed().wire,
+        };
+        let clusters = vec![cluster];
+        let snapshot = Snapshot { version: 1, listeners: policies, clusters, ..Snapshot::default() };
         let source = Arc::new(ArcSwap::from_pointee(snapshot.clone()));
-        let stats = Arc::new(WorkerStats::new(count, 0));
-        let worker = Worker::new(WorkerId(0), source.clone(), Arc::new(Directory::new(1)), stats, 1, 7);
+        let stats = Arc::new(WorkerStats::new(count, 1));
+        let worker = Worker::new(id, source.clone(), directory.clone(), stats, workers, 7);
         let ends: Vec<_> = listeners.into_iter().map(|(end, _)| end).collect();
         let mut stream = BytesMut::new();
         for _ in 0..MESSAGES {
@@ -119,6 +131,19 @@ impl World {
         world
     }
 
+    /// A listener whose messages go to an upstream, which speaks the same.
+    pub(crate) fn forwarding() -> Self {
+        Self::new(vec![(framed(), Route::Cluster(ClusterId(0)))])
+    }
+
+    /// Two workers: what is published on the first goes to a group that has its members on the second.
+    pub(crate) fn neighbours(end: &End) -> [Self; 2] {
+        let directory = Arc::new(Directory::new(2));
+        let listeners = || vec![(end.clone(), Route::Group(GROUP.into()))];
+        let [here, there] = [0, 1].map(|id| Self::at(WorkerId(id), listeners(), &directory, 2));
+        [here.with(|policy| policy.join.clear()), there]
+    }
+
     /// With another policy of its first listener.
     pub(crate) fn with(mut self, change: impl FnOnce(&mut ListenerPolicy)) -> Self {
         change(&mut self.snapshot.listeners[0]);
@@ -161,6 +186,40 @@ impl World {
             self.write();
         }
         assert!(self.written >= MESSAGES * SIZE, "all came back: {}", self.written);
+    }
+
+    /// The upstream connection of the session that was opened last.
+    pub(crate) fn upstream(&mut self) -> ConnId {
+        let conn = self.worker.take_connects().last().expect("one is asked for").conn;
+        assert!(self.worker.connected(conn));
+        conn
+    }
+
+    /// 64 messages come in reads of so many and go to the upstream, which answers each read with the same.
+    pub(crate) fn forward(&mut self, conn: ConnId, upstream: ConnId, together: usize) {
+        let length = self.stream.len() / MESSAGES * together;
+        self.written = 0;
+        for at in (0..self.stream.len()).step_by(length) {
+            for end in [conn, upstream] {
+                self.turn(Duration::from_micros(100));
+                self.read(end, at..at + length);
+                self.write();
+            }
+        }
+        assert_eq!(self.written, 2 * self.stream.len(), "all went there and came back");
+    }
+
+    /// 64 messages come in one read, and go by letter to another worker, which writes them.
+    pub(crate) fn send(&mut self, conn: ConnId, to: &mut Self) {
+        to.written = 0;
+        self.turn(Duration::from_micros(100));
+        self.read(conn, 0..self.stream.len());
+        let post = self.worker.mail(to.worker.id()).expect("letters");
+        self.worker.posted(post.to, post.letters.len());
+        to.turn(Duration::from_micros(100));
+        to.worker.deliver(post.letters);
+        to.write();
+        assert_eq!(to.written, self.stream.len(), "all came over");
     }
 
     /// One message to all.

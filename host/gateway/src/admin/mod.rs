@@ -88,10 +88,16 @@ pub(crate) fn read_token(path: &Path) -> anyhow::Result<Arc<str>> {
     Ok(token.into())
 }
 
-/// Serves until the process ends.
-pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) {
+/// What `/metrics` shows.
+pub(crate) fn registry(shared: &Arc<Shared>) -> Registry {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Metrics(shared.clone())));
+    registry
+}
+
+/// Serves until the process ends.
+pub(crate) async fn serve(bound: Bound, shared: Arc<Shared>) {
+    let registry = registry(&shared);
     tokio::spawn(top::tidy(shared.clone()));
     let admin = Arc::new(Served { shared, registry });
     // Whether the gateway lives and is ready is asked by those who have no token.

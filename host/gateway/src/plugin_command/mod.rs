@@ -35,6 +35,6 @@ pub(crate) fn run(command: &PluginCommand) -> anyhow::Result<ExitCode> {
 
 /// Says why nobody could be asked.
 fn unreached(error: &anyhow::Error) -> ExitCode {
-    eprintln!("weir: {}", crate::in_one_line(error));
+    eprintln!("weir: {}", crate::errors::in_one_line(error));
     ExitCode::from(UNREACHED)
 }

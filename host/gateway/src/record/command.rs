@@ -125,7 +125,7 @@ async fn copy(lines: &mut Lines, file: &mut dyn Write, gateway: &Gateway) -> any
             Ok(Some(line)) => line,
             Ok(None) => return Ok(tally),
             Err(error) => {
-                eprintln!("weir: {}: {}", gateway.name(), crate::in_one_line(&error));
+                eprintln!("weir: {}: {}", gateway.name(), crate::errors::in_one_line(&error));
                 return Ok(tally);
             }
         };

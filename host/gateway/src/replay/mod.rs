@@ -42,7 +42,7 @@ pub(crate) fn run(options: &Replay) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(DIFFERENT),
         Err(error) => {
-            eprintln!("weir: {}", crate::in_one_line(&error));
+            eprintln!("weir: {}", crate::errors::in_one_line(&error));
             ExitCode::from(CANNOT)
         }
     }

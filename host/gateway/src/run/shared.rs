@@ -61,6 +61,34 @@ pub(crate) struct BindingView {
 }
 
 impl Shared {
+    /// Of a gateway that has not begun: these listeners and clusters by their ids, no snapshot and no catalogue.
+    pub(crate) fn new(
+        workers: usize,
+        listener_names: Vec<String>,
+        cluster_names: Vec<String>,
+        redaction: Redaction,
+        audit_failures: Arc<AtomicU64>,
+    ) -> Self {
+        let stats = || Arc::new(WorkerStats::new(listener_names.len(), cluster_names.len()));
+        Self {
+            stats: (0..workers).map(|_| stats()).collect(),
+            directory: Arc::new(Directory::new(workers)),
+            snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
+            listener_names,
+            cluster_names,
+            began: SystemTime::now(),
+            views: Arc::default(),
+            loudest: Loudest::default(),
+            redaction,
+            ready: AtomicBool::new(false),
+            overload: View::default(),
+            beats: (0..workers).map(|_| Beat::default()).collect(),
+            catalogue: ArcSwapOption::empty(),
+            orders: OnceLock::new(),
+            audit_failures,
+        }
+    }
+
     /// The JSON of `/v1/plugins`: every binding, and the chains as they are now.
     pub(crate) fn plugin_status(&self) -> serde_json::Value {
         let snapshot = self.snapshot.load();

@@ -5,24 +5,23 @@ use super::audit::Audit;
 use super::banner;
 use super::keeper::Keeper;
 use super::load::{self, Loaded};
-use super::overload::{self, Beat, View};
+use super::overload;
 use super::shared::Shared;
 use super::signals::Signals;
 use super::state;
 use super::worker::{self, Seat, Stage};
-use crate::tap::{Loudest, Redaction};
+use crate::tap::Redaction;
 use crate::{admin, log};
 use anyhow::Context;
-use arc_swap::{ArcSwap, ArcSwapOption};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, watch};
-use weir_core::{Directory, WorkerId, WorkerStats};
+use weir_core::WorkerId;
 use weir_transport::Listeners;
 
 /// Sessions that are told to go in a second, while the drain window leaves time for it: those who take them up again are then not
@@ -56,25 +55,13 @@ async fn serve(loaded: Loaded, assembly: Assembly, keeper: Keeper) -> anyhow::Re
     let (listeners, shares) = weir_transport::bind(listeners, workers, &door)?;
 
     let began = Instant::now();
-    let shared = Arc::new(Shared {
-        stats: (0..workers)
-            .map(|_| Arc::new(WorkerStats::new(config.listeners.len(), config.clusters.len())))
-            .collect(),
-        directory: Arc::new(Directory::new(workers)),
-        snapshot: Arc::new(ArcSwap::from_pointee(weir_core::Snapshot::default())),
-        listener_names: config.listeners.iter().map(|listener| listener.name.clone()).collect(),
-        cluster_names: config.clusters.iter().map(|cluster| cluster.name.clone()).collect(),
-        began: SystemTime::now(),
-        views: Arc::default(),
-        loudest: Loudest::default(),
-        redaction: Redaction::of(&config.tap),
-        ready: AtomicBool::new(false),
-        overload: View::default(),
-        beats: (0..workers).map(|_| Beat::default()).collect(),
-        catalogue: ArcSwapOption::empty(),
-        orders: OnceLock::new(),
-        audit_failures: keeper.audit.failures(),
-    });
+    let shared = Arc::new(Shared::new(
+        workers,
+        config.listeners.iter().map(|listener| listener.name.clone()).collect(),
+        config.clusters.iter().map(|cluster| cluster.name.clone()).collect(),
+        Redaction::of(&config.tap),
+        keeper.audit.failures(),
+    ));
     let refresh: Vec<_> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
     // Before any worker: no message shall meet a chain that is not there yet.
     let _watch = keeper.keep(shared.clone(), refresh.clone()).context("cannot watch the plugin directory")?;

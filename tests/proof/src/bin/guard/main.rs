@@ -51,13 +51,14 @@ fn guard() -> Result<bool> {
         counted.extend(counts.into_iter().map(|(case, count)| (name.clone(), case, count)));
     }
     println!("{:<12} {:<55} {:>10} {:>10} {:>8}", "crate", "instructions each", "before", "now", "");
-    let mut fine = true;
+    let (mut fine, mut fewer) = (true, false);
     for (name, case, now) in &counted {
         let before = budgets.of(name, case);
         let verdict = budgets.judge(before, *now);
         let shown = before.map_or_else(|| "none".to_owned(), |before| format!("{before:.1}"));
         println!("{name:<12} {case:<55} {shown:>10} {now:>10.1} {verdict:>8}");
         fine &= !matches!(verdict, Verdict::More(_) | Verdict::New);
+        fewer |= matches!(verdict, Verdict::Less(_));
     }
     let gone = budgets.without(&counted);
     for (name, case) in &gone {
@@ -69,6 +70,11 @@ fn guard() -> Result<bool> {
         budgets.write(&file)?;
         println!("written: {}", file.display());
         return Ok(true);
+    }
+    if fewer {
+        println!(
+            "Fewer instructions than before; so that it stays so, write the file anew: UPDATE_INSTRUCTIONS=1 make guard"
+        );
     }
     if !fine {
         println!(
