@@ -108,7 +108,7 @@ fn talk(echo: SocketAddr, stop: &AtomicBool, ready: &SyncSender<()>) -> Vec<(Ins
         assert!(session.write(&masked(0x81, number.to_string().as_bytes())));
         assert_eq!(echo_of(session), number.to_string().as_bytes());
         let took = began.elapsed();
-        times.push((began, took.saturating_sub(process::waited_here() - waited)));
+        times.push((began, took.saturating_sub(process::waited_here().saturating_sub(waited))));
         // A pace, so that the measurement is not an attack itself.
         std::thread::sleep(Duration::from_millis(1));
     }

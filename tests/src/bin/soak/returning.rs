@@ -89,7 +89,7 @@ impl Session {
         let (client, welcome) = hello(address, &more).await?;
         ensure!(field(&welcome, "resumed")? == "true", "not taken back: {welcome:?}");
         self.client = client;
-        self.token = field(&welcome, "token")?.to_owned();
+        field(&welcome, "token")?.clone_into(&mut self.token);
         // Those that were on their way to the gateway are lost, and it says from which on.
         for number in field(&welcome, "received")?.parse()?..self.sent {
             self.send(number).await?;

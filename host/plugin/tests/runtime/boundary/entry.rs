@@ -121,7 +121,7 @@ fn of_verdict(verdict: &Verdict, is_text: bool) -> usize {
             if let Some(payload) = payload.as_ref().filter(|_| is_text) {
                 assert!(std::str::from_utf8(payload).is_ok(), "a text message stays text");
             }
-            payload.as_ref().map_or(0, |payload| payload.len()) + route.as_ref().map_or(0, of_target)
+            payload.as_ref().map_or(0, bytes::Bytes::len) + route.as_ref().map_or(0, of_target)
         }
         // Labels of counters, cut where they are too long.
         Verdict::Drop(reason) => {
