@@ -35,9 +35,10 @@ fn measure(over: Over, few: usize, many: usize) {
     let authority = Authority::default();
     // One port of one address has not enough client ports for all.
     let bind = if over == Over::Quic { "127.0.0.1:0" } else { "0.0.0.0:0" };
+    // Its steps would close some of those who have long been idle, where the limit of open files is near.
     let gateway = gateway_in(
         &format!(
-            "[[listener]]\nname = \"idle\"\nbind = \"{bind}\"\nroute = \"echo\"\nchain = []\n{}\n\
+            "[overload]\nenabled = false\n[[listener]]\nname = \"idle\"\nbind = \"{bind}\"\nroute = \"echo\"\nchain = []\n{}\n\
              [listener.limits]\naccept_rate = 100_000\nidle_timeout = \"20m\"\nping_interval = \"0s\"\n\
              [[listener]]\nname = \"talk\"\nbind = \"127.0.0.1:0\"\nroute = \"echo\"\nchain = []\n{}\nlimits.ping_interval = \"0s\"\n",
             over.config(),
