@@ -3,8 +3,10 @@
 use message::{Reading, sample};
 use std::path::PathBuf;
 
+type Encode = fn(&Reading) -> Vec<u8>;
+
 /// Formats by the names of their plugins.
-const FORMATS: [(&str, fn(&Reading) -> Vec<u8>); 3] = [
+const FORMATS: [(&str, Encode); 3] = [
     ("json", decode_json::encode),
     ("protobuf", decode_protobuf::encode),
     ("flatbuffers", decode_flatbuffers::encode),
@@ -30,12 +32,12 @@ mod tests {
 
     fn decides<P: Registered>(encode: fn(&message::Reading) -> Vec<u8>) {
         for read in ["one", "all"] {
-            let mut harness = Harness::<P>::new(&format!(r#"{{"read": "{read}"}}"#));
+            let mut harness = Harness::<P>::new(format!(r#"{{"read": "{read}"}}"#));
             assert_eq!(harness.binary(encode(&sample(4))).verdict(), &Verdict::forward());
             let mut other = sample(4);
             other.device = "valve-3".into();
             assert_eq!(harness.binary(encode(&other)).verdict(), &Verdict::drop("not-a-gauge"));
-            assert_eq!(harness.binary(&[0xff; 3]).verdict(), &Verdict::drop("cannot-decode"));
+            assert_eq!(harness.binary([0xff; 3]).verdict(), &Verdict::drop("cannot-decode"));
         }
         // Every field counts where all are read.
         let mut harness = Harness::<P>::new(r#"{"read": "all"}"#);
@@ -43,7 +45,7 @@ mod tests {
         other.valid = false;
         assert_eq!(harness.binary(encode(&other)).verdict(), &Verdict::drop("not-valid"));
         let mut nothing = Harness::<P>::new(r#"{"read": "nothing"}"#);
-        assert_eq!(nothing.binary(&[0xff; 3]).verdict(), &Verdict::forward());
+        assert_eq!(nothing.binary([0xff; 3]).verdict(), &Verdict::forward());
     }
 
     #[test]
